@@ -1,0 +1,228 @@
+"""The event bus: a partitioned log, owned by lease, committed once; and competing workers beside it.
+
+All events of a session lie in one partition, in one total order. An orchestrator owns partitions by lease and
+commits what it made of a batch (states, outputs, journal, offset) in one step, or not at all. Every output carries
+the epoch of the lease, so that a process that lost it and does not know is refused everywhere.
+"""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from statecharts.events import Envelope, VoicechartError
+
+__all__ = [
+    "Batch",
+    "BusUnavailable",
+    "Command",
+    "Commit",
+    "EventBus",
+    "Fenced",
+    "Lease",
+    "LogEntry",
+    "Ownership",
+    "TaskDelivery",
+    "partition_of",
+]
+
+
+class BusUnavailable(VoicechartError):
+    """The bus cannot be reached now; the same call may succeed later."""
+
+
+class Fenced(VoicechartError):
+    """Another owner has the partition: this process's lease is over, what it wanted to commit is void."""
+
+
+def partition_of(session_id: str, partitions: int) -> int:
+    """Return the partition of a session: CRC-16/XMODEM of its lower-case id, modulo the number of partitions.
+
+    Source: the checksum of Redis Cluster's key slots (cluster specification, appendix A).
+    """
+    return binascii.crc_hqx(session_id.lower().encode(), 0) % partitions
+
+
+class LogEntry(Struct, frozen=True, kw_only=True):
+    """One entry of the log: a fact and its position, or bytes that are no envelope (`envelope` is None)."""
+
+    position: str
+    envelope: Envelope | None
+    error: str = ""
+
+
+class Lease(Struct, frozen=True, kw_only=True):
+    """The right to fold one partition, until somebody else holds a higher epoch."""
+
+    partition: int
+    epoch: int
+
+
+class Batch(Struct, frozen=True, kw_only=True):
+    """What one partition has to offer next, in order."""
+
+    lease: Lease
+    entries: list[LogEntry]
+
+
+class Commit(Struct, frozen=True, kw_only=True):
+    """Everything one batch led to; it happens whole or not at all."""
+
+    upto: str
+    """Position of the last entry folded."""
+    snapshots: dict[str, bytes] = {}
+    """Session id to its state; empty bytes remove it."""
+    tasks: list[tuple[str, Envelope]] = []
+    """Kind of worker (`intent`, `rag`, `tts`, `stt`) and the request for it. The bus adds the lease's epoch to the
+    envelope's metadata as `epoch`."""
+    commands: list[tuple[str, Command]] = []
+    """Gateway and what it is to do."""
+    journal: list[bytes] = []
+    """One record an entry folded (JSON), for replay; see `EventBus.journal`."""
+
+
+class Command(Struct, frozen=True, kw_only=True):
+    """What a gateway is to do for a session, in order; refused if its epoch is older than one already obeyed."""
+
+    session_id: str
+    epoch: int = 0
+    """Set by the bus at the commit, from the lease."""
+    effects: list[dict[str, object]] = []
+
+
+class TaskDelivery(Protocol):
+    """One request handed to one worker: answer it with exactly one of the three."""
+
+    @property
+    def envelope(self) -> Envelope: ...
+    @property
+    def attempts(self) -> int:
+        """How often it was handed out, this time included; from 1."""
+        ...
+
+    async def ack(self) -> None: ...
+    async def nack(self, delay_s: float) -> None:
+        """Give it back, to be handed out again after `delay_s` seconds."""
+        ...
+
+    async def dead_letter(self, error: str) -> None:
+        """Put it aside for a person, with the error, in `voice:dlq:{pNN}`, as a `voice.dlq.added` envelope whose payload is
+        {event, error, attempts}; and acknowledge it."""
+        ...
+
+
+class Ownership(Protocol):
+    """One orchestrator's share of the log. Leases are renewed in the background while it lives."""
+
+    @property
+    def leases(self) -> Sequence[Lease]:
+        """The partitions held now."""
+        ...
+
+    async def snapshots(self, lease: Lease) -> dict[str, bytes]:
+        """Return the committed state of every session of a partition."""
+        ...
+
+    def batches(self) -> AsyncIterator[Batch]:
+        """Yield what comes, partition by partition, from the committed offset on; ends with `close`.
+
+        An empty batch announces a partition newly owned, before its first entries. After a batch is yielded, entries
+        after it are read on without waiting for its commit.
+        """
+        ...
+
+    async def commit(self, lease: Lease, commit: Commit) -> None:
+        """Make a batch's outcome true.
+
+        Raises:
+            Fenced: The lease is over; nothing happened. The partition is dropped from `leases`.
+            BusUnavailable: Not known whether it happened: read on from the committed offset (`batches` does so by
+                announcing the partition again with an empty batch).
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give all leases back."""
+        ...
+
+
+class EventBus(Protocol):
+    """The log, its owners, its workers and its gateways."""
+
+    @property
+    def partitions(self) -> int: ...
+
+    async def start(self) -> None:
+        """Connect. Raises BusUnavailable, saying where and what to do."""
+        ...
+
+    async def close(self) -> None: ...
+
+    async def ping(self) -> None:
+        """Return at once if the bus answers. Raises BusUnavailable within 0.3 s if it does not."""
+        ...
+
+    async def publish(self, *envelopes: Envelope) -> list[str]:
+        """Append facts to their sessions' partitions, in order; return their positions.
+
+        Each envelope carries an `event_id`: after an error the same envelopes may be published again, the fold drops
+        the second copy. Raises BusUnavailable.
+        """
+        ...
+
+    def own(self, owner: str) -> Ownership:
+        """Begin to own partitions as `owner`: orphans at once, a fair share among all who do."""
+        ...
+
+    def subscribe(self, kind: str, worker: str) -> AsyncIterator[TaskDelivery]:
+        """Compete for requests of a kind; requests of workers that died are handed out again."""
+        ...
+
+    def listen(self, gateway: str) -> AsyncIterator[Command]:
+        """Yield the commands for a gateway, in order per session."""
+        ...
+
+    async def replay(self, session_id: str, after: str = "") -> list[LogEntry]:
+        """Return the session's facts in order, from the entry after the position `after` on.
+
+        Raises ValueError if `after` is no position.
+        """
+        ...
+
+    async def journal(self, session_id: str) -> list[bytes]:
+        """Return the session's journal records in order."""
+        ...
+
+    async def snapshot(self, session_id: str) -> bytes | None:
+        """Return the committed state of one session."""
+        ...
+
+    async def all_snapshots(self) -> dict[str, bytes]:
+        """Return the committed state of every session, all partitions."""
+        ...
+
+    async def mirror(self, envelopes: Sequence[Envelope], states: dict[str, tuple[str, float]]) -> None:
+        """Copy envelopes to the session view and set `orchestrator:session:<sid>` (`state`, `last_update`).
+
+        Best effort, expiring: a failure is logged once and raises nothing.
+        """
+        ...
+
+    async def erase(self, session_id: str) -> None:
+        """Remove all that is kept of a session: entries, journal, state, view."""
+        ...
+
+    async def trim(self, older_than_s: float) -> None:
+        """Drop entries of owned streams that are both committed (or acknowledged) and older than this many seconds."""
+        ...
+
+    async def announce(self, role: str, name: str, ttl_s: float) -> None:
+        """Say that this member of a role (`gateway`, `orchestrator`, `intent`, `rag`, …) is alive, for `ttl_s` seconds."""
+        ...
+
+    async def members(self, role: str) -> list[str]:
+        """Return the names of the members of a role that are alive."""
+        ...

@@ -1,0 +1,164 @@
+"""The requests: what the chart asks the world to do, imperative and in order."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from statecharts.events import Kind, Origin
+
+__all__ = [
+    "CancelSpeech",
+    "CancelTasks",
+    "CancelTimer",
+    "CutUtterance",
+    "Drop",
+    "Effect",
+    "EndSession",
+    "Playout",
+    "PlayoutAction",
+    "RequestAnswer",
+    "RequestIntent",
+    "SetMicGate",
+    "ShowTranscript",
+    "Speak",
+    "StartTimer",
+    "StateChanged",
+    "TurnEnded",
+    "Withdrawn",
+]
+
+PlayoutAction: TypeAlias = Literal["duck", "pause", "stop", "resume"]
+
+
+class _Request(Struct, frozen=True, tag_field="effect"):
+    pass
+
+
+class Drop(_Request, frozen=True, tag=True):
+    """Note that an event changed nothing, and why."""
+
+    event_id: str
+    event_type: str
+    reason: str
+
+
+class StateChanged(_Request, frozen=True, tag=True):
+    """Tell whoever watches that a transition was taken."""
+
+    old_state: str
+    new_state: str
+    substate: str
+    trigger: str
+    turn: int
+    timestamp: float
+    data: dict[str, object] = {}
+
+
+class StartTimer(_Request, frozen=True, tag=True):
+    """Publish `timer.fired` with this name after `delay_s` seconds; a running timer of the name starts anew."""
+
+    name: str
+    delay_s: float
+
+
+class CancelTimer(_Request, frozen=True, tag=True):
+    """Let the timer of this name not fire."""
+
+    name: str
+
+
+class RequestIntent(_Request, frozen=True, tag=True):
+    """Ask a worker what kind of thing was said."""
+
+    turn: int
+    text: str
+    request_id: str
+
+
+class RequestAnswer(_Request, frozen=True, tag=True):
+    """Ask a worker for the answer, sentence by sentence."""
+
+    turn: int
+    text: str
+    request_id: str
+
+
+class CancelTasks(_Request, frozen=True, tag=True):
+    """Forget the requests of this turn: nobody waits for them any more."""
+
+    turn: int
+
+
+class Speak(_Request, frozen=True, tag=True):
+    """Say the next sentence; an empty final one only ends the answer."""
+
+    turn: int
+    text: str
+    is_final: bool
+    kind: Kind
+    request_id: str
+
+
+class CancelSpeech(_Request, frozen=True, tag=True):
+    """Synthesise and send nothing more of this turn."""
+
+    turn: int
+    reason: str
+
+
+class Playout(_Request, frozen=True, tag=True):
+    """Steer the playing of our voice."""
+
+    turn: int
+    action: PlayoutAction
+
+
+class SetMicGate(_Request, frozen=True, tag=True):
+    """Tell whether the microphone is listened to; information, never obedience."""
+
+    gate: Literal["open", "closed"]
+
+
+class ShowTranscript(_Request, frozen=True, tag=True):
+    """Show the caller what was understood; `turn` is the one these words will open."""
+
+    turn: int
+    text: str
+    is_final: bool
+    confidence: float
+    origin: Origin
+
+
+class CutUtterance(_Request, frozen=True, tag=True):
+    """Recognise what was heard so far as a piece of its own and go on hearing."""
+
+
+class Withdrawn(_Request, frozen=True, tag=True):
+    """Tell the client that this turn was taken back."""
+
+    turn: int
+
+
+class TurnEnded(_Request, frozen=True, tag=True):
+    """Record a turn: what was said, what was answered, and what of it was heard."""
+
+    turn: int
+    user_text: str
+    answer_text: str
+    heard_text: str
+    interrupted: bool
+    withdrawn: bool
+
+
+class EndSession(_Request, frozen=True, tag=True):
+    """Let the client go."""
+
+    reason: str
+
+
+Effect: TypeAlias = (
+    Drop | StateChanged | StartTimer | CancelTimer | RequestIntent | RequestAnswer | CancelTasks | Speak
+    | CancelSpeech | Playout | SetMicGate | ShowTranscript | CutUtterance | Withdrawn | TurnEnded | EndSession
+)  # fmt: skip
