@@ -109,8 +109,10 @@ class TaskDelivery(Protocol):
         ...
 
     async def dead_letter(self, error: str) -> None:
-        """Put it aside for a person, with the error, in `voice:dlq:{pNN}`, as a `voice.dlq.added` envelope whose payload is
-        {event, error, attempts}; and acknowledge it."""
+        """Put it aside for a person and acknowledge it.
+
+        It goes to `voice:dlq:{pNN}` as a `voice.dlq.added` envelope whose payload is {event, error, attempts}.
+        """
         ...
 
 
@@ -220,7 +222,7 @@ class EventBus(Protocol):
         ...
 
     async def announce(self, role: str, name: str, ttl_s: float) -> None:
-        """Say that this member of a role (`gateway`, `orchestrator`, `intent`, `rag`, …) is alive, for `ttl_s` seconds."""
+        """Say that a member of a role (`gateway`, `orchestrator`, `intent`, `rag`, …) is alive, for `ttl_s` seconds."""
         ...
 
     async def members(self, role: str) -> list[str]:
