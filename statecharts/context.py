@@ -1,0 +1,77 @@
+"""What a conversation remembers beside its state; with the state it is the whole snapshot."""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+
+from statecharts.events import Origin
+from statecharts.speech import Cut, Speech
+
+__all__ = ["Context", "Sentence"]
+
+
+class Sentence(Struct):
+    """A piece of the answer that came from retrieval and is not spoken yet."""
+
+    text: str
+    is_final: bool
+    found: bool
+
+
+class Context(Struct, omit_defaults=True):
+    """The memory of one conversation. Times are Unix seconds."""
+
+    now: float = 0.0
+    """Time of the latest event; it never goes back."""
+    turn: int = 0
+    connected: bool = False
+    detached: bool = False
+    """The client went away without hanging up, and is waited for."""
+    muted: bool = False
+    gate_open: bool = False
+
+    # what the caller is saying
+    voice_on: bool = False
+    voice_ended_at: float = 0.0
+    text: str = ""
+    """Words of the utterance so far."""
+    confidence: float = 0.0
+    origin: Origin = "voice"
+    final_known: bool = False
+    """The recogniser gave its final words for all that was heard so far."""
+    silence_over: bool = False
+    """The silence that ends a turn has passed."""
+    pieces: int = 0
+    """How often this utterance was cut because it did not end."""
+    carried: str = ""
+    """Words of a turn that was taken back: they begin the next one."""
+
+    # what we make of it
+    user_text: str = ""
+    turn_open: bool = False
+    """The turn is neither answered nor taken back yet."""
+    intent: str = ""
+    """Empty until known, or until waiting for it is over."""
+    sentences: list[Sentence] = field(default_factory=list)
+    retrieved: bool = False
+    """The answer's last sentence came."""
+    late: bool = False
+    """The answer failed or is over its deadline, and this was said."""
+    requests: int = 0
+    """Sentences given to the voice in this turn: numbers their requests."""
+
+    # what we say
+    speech: Speech | None = None
+    overlap_at: float = 0.0
+    """When the caller's sound over our speech began."""
+    overlap_words: int = 0
+    """Words the caller said over this answer, in utterances that did not stop it."""
+    cut: Cut | None = None
+    """The answer that ended last, while the report of what was heard of it is awaited."""
+    last_heard: str = ""
+    """What the caller heard last, for "say that again"."""
+
+    timers: dict[str, float] = field(default_factory=dict)
+    """Running timers and when they are due."""
+    frozen: dict[str, float] = field(default_factory=dict)
+    """Timers that stand still while no client is there, and the seconds they have left."""

@@ -1,0 +1,309 @@
+"""The turn-taking of one voice session, as one declared chart: this file is the product.
+
+    IDLE ──connected──► LISTENING ──stt_final──► THINKING ──tts_chunk_ready──► SPEAKING ──playback_done──► LISTENING
+                                                                     barge_in ▼   ▲ resumed
+                                                                        INTERRUPT ──ready_for_next──► LISTENING
+
+Rules:
+
+1. Everything that decides is here, nothing that does. Synchronous, deterministic, no clock: time comes in as an event's
+   `timestamp` and goes out as a `StartTimer`.
+2. Every transition is declared below. No code assigns a state, so the diagram cannot lie. Guards (`cond`, `unless`)
+   live in `guards.py`; actions (`on`) in `floor.py`, `thinking.py` and `speaking.py`, where they ask for effects.
+3. One judge of staleness: `step`. What belongs to an older turn, a timer that does not run and an event seen before
+   become a `Drop` with its reason. What the caller does carries turn 0 and is never stale.
+4. Every substate but IDLE's has a deadline (`timers.DEADLINES`) and a way out.
+5. Facts always get in; only effects are held back. Muting, gating or ducking hides nothing from the chart.
+6. Speculation has one commit point: `stt_final` into THINKING.
+7. What was heard is what was said: `TurnEnded.heard_text` holds only what the client confirmed as played or, for a
+   client that never reports, what the clock says.
+
+How to read it: `edge = A.to(B, event="also", cond="guard", on="action")` is taken on the event `edge` or `also`, if the
+guard agrees; the first that fits wins, inner states before outer ones. An edge's own name is the trigger that clients
+are told. An edge to `None` changes what is remembered, not the state.
+"""
+
+from __future__ import annotations
+
+from statemachine import State
+
+from statecharts.floor import Hearing, Presence
+from statecharts.guards import AnswerGuards, FloorGuards
+from statecharts.phrases import Phrases
+from statecharts.policy import Policy
+from statecharts.scene import Scene
+from statecharts.speaking import Overlap, Speaking
+from statecharts.stepping import Snapshot, SteppedChart, whole
+from statecharts.thinking import Patience, Thinking
+
+__all__ = ["CHART_VERSION", "ConversationChart"]
+
+CHART_VERSION = "1"
+"""Written beside every journal record, so that a replay knows which chart made it."""
+
+
+class ConversationChart(SteppedChart):
+    """Whose turn it is to speak, and what must be done about it.
+
+    Feed it one event at a time with `step`; it returns the effects to carry out, in order. The same events always give
+    the same effects.
+    """
+
+    class IDLE(State.Compound, name="nobody is talking to us"):
+        """Nobody is talking to us."""
+
+        new = State("nobody has connected yet", initial=True)
+        away = State("quiet for long: a word wakes us")
+        ended = State("hung up")
+
+    class LISTENING(State.Compound, name="the floor is the caller's"):
+        """The floor is the caller's."""
+
+        quiet = State("nobody speaks", initial=True)
+        hearing = State("the caller speaks")
+        settling = State("they fell silent: is the turn over?")
+
+    class THINKING(State.Compound, name="the answer is being fetched"):
+        """Intent and answer are fetched at the same time."""
+
+        working = State("nothing audible yet", initial=True)
+        holding = State("a sound of the caller's: say nothing until we know what it is")
+        filling = State("a filler bridges the wait")
+
+    class SPEAKING(State.Compound, name="the answer is being heard"):
+        """From the first answer audio sent until it is played."""
+
+        streaming = State("more audio is to come", initial=True)
+        draining = State("all of it is sent")
+
+    class INTERRUPT(State.Compound, name="the caller made a sound over us"):
+        """Our voice is lowered or paused until we know what the sound was."""
+
+        ducked = State("our voice is low and plays on", initial=True)
+        paused = State("silent, the place is kept")
+
+    # --- coming and going
+    session_started = IDLE.new.to(None, on="note_start")
+    connected = (
+        whole(IDLE).to(LISTENING.quiet, on=["attach", "greet"])
+        | whole(LISTENING).to(None, on="attach")
+        | whole(THINKING).to(None, on="attach")
+        | whole(SPEAKING).to(None, on="attach")
+        | whole(INTERRUPT).to(None, on="attach")
+    )
+    disconnected = (
+        IDLE.away.to(None, on="detach")
+        | whole(LISTENING).to(None, on="detach")
+        | whole(THINKING).to(None, on="detach")
+        | whole(SPEAKING).to(None, on="detach")
+        | whole(INTERRUPT).to(None, on="detach")
+    )
+    session_ended = (
+        IDLE.new.to(IDLE.ended, on="end_session")
+        | IDLE.away.to(IDLE.ended, event="resume_wait", on="end_session")
+        | whole(LISTENING).to(IDLE.ended, event="resume_wait", on="end_session")
+        | whole(THINKING).to(IDLE.ended, event="resume_wait", on="end_session")
+        | whole(SPEAKING).to(IDLE.ended, event="resume_wait", on="end_session")
+        | whole(INTERRUPT).to(IDLE.ended, event="resume_wait", on="end_session")
+    )
+    away = LISTENING.quiet.to(IDLE.away)
+
+    # --- over our voice: first ducked, then believed or forgotten
+    barge_in = (
+        whole(SPEAKING).to(INTERRUPT.ducked, cond="interruptible", on=["duck", "await_quiet"])
+        | whole(SPEAKING).to(
+            INTERRUPT.ducked, event="speech_started", cond="interruptible", on=["note_voice", "duck", "await_verdict"]
+        )
+        | LISTENING.quiet.to(
+            INTERRUPT.ducked, event="speech_started", cond="still_audible", on=["note_voice", "duck", "await_verdict"]
+        )
+        | whole(SPEAKING).to(INTERRUPT.ducked, event="stt_final", cond="interrupting_words", unless="typed",
+                             on=["duck", "await_quiet", "take_again"])
+    )  # fmt: skip
+    voice_lasts = INTERRUPT.ducked.to(
+        INTERRUPT.paused, event="barge_in_speech", cond=["lasting_voice", "pausable"], on="pause"
+    )
+    ready_for_next = (
+        INTERRUPT.ducked.to(LISTENING.hearing, event="barge_in_speech", cond="lasting_voice", on="take_floor")
+        | whole(INTERRUPT).to(LISTENING.quiet, event="stt_final", cond="typed", on=["take_floor", "take_again"])
+        | whole(INTERRUPT).to(LISTENING.hearing, event="stt_partial stt_final",
+                              cond=["interrupting_words", "voice_on"], on=["take_floor", "take_words"])
+        | whole(INTERRUPT).to(LISTENING.settling, event="stt_partial stt_final", cond="interrupting_words",
+                              on=["take_floor", "take_words", "await_end_of_turn"])
+    )  # fmt: skip
+    resumed = (
+        whole(INTERRUPT).to(SPEAKING.draining, event="stt_final stt_failed", cond="all_sent", unless="voice_on",
+                            on=["count_words", "resume_speech"])
+        | whole(INTERRUPT).to(SPEAKING.streaming, event="stt_final stt_failed", unless="voice_on",
+                              on=["count_words", "resume_speech"])
+        | whole(INTERRUPT).to(SPEAKING.draining, event="false_interruption interrupt_max", cond="all_sent",
+                              on="resume_speech")
+        | whole(INTERRUPT).to(SPEAKING.streaming, event="false_interruption interrupt_max", on="resume_speech")
+    )  # fmt: skip
+
+    # --- the caller's voice
+    speech_started = (
+        IDLE.new.to(LISTENING.hearing, on="note_voice")
+        | IDLE.away.to(LISTENING.hearing, on="note_voice")
+        | LISTENING.quiet.to(LISTENING.hearing, on=["note_voice", "skip_greeting"])
+        | LISTENING.settling.to(LISTENING.hearing, on="note_voice")
+        | THINKING.working.to(THINKING.holding, on=["note_voice", "hold"])
+        | THINKING.filling.to(THINKING.holding, on=["note_voice", "stop_filler", "hold"])
+        | THINKING.holding.to(None, on=["note_voice", "hold_on"])
+        | whole(SPEAKING).to(None, on="note_voice")
+        | whole(INTERRUPT).to(None, on=["note_voice", "sound_again"])
+    )
+    speech_stopped = (
+        LISTENING.hearing.to(LISTENING.settling, on=["note_silence", "await_end_of_turn"])
+        | THINKING.holding.to(None, on=["note_silence", "await_no_more"])
+        | whole(INTERRUPT).to(None, on=["note_silence", "await_quiet"])
+        | whole(SPEAKING).to(None, cond="voice_on", on="note_silence")
+        | whole(THINKING).to(None, cond="voice_on", on="note_silence")
+        | whole(LISTENING).to(None, cond="voice_on", on="note_silence")
+    )
+    hearing_max = (
+        LISTENING.hearing.to(None, cond="worth_going_on", on="cut_utterance")
+        | LISTENING.hearing.to(LISTENING.quiet)
+    )  # fmt: skip
+    barge_in_speech = (
+        whole(INTERRUPT).to(None, cond=["voice_on", "echo_possible"], on="await_echo")
+    )  # fmt: skip
+
+    # --- the caller takes back a turn that is not answered yet
+    withdrawn = (
+        THINKING.holding.to(LISTENING.hearing, event="barge_in_speech", cond="lasting_voice", on="withdraw")
+        | THINKING.holding.to(LISTENING.hearing, event="stt_partial stt_final", cond=["spoken_words", "voice_on"],
+                              on=["withdraw", "take_words"])
+        | THINKING.holding.to(LISTENING.settling, event="stt_partial stt_final", cond="spoken_words",
+                              on=["withdraw", "take_words", "await_end_of_turn"])
+    )  # fmt: skip
+    released = (
+        THINKING.holding.to(LISTENING.quiet, event="end_of_turn interrupt_max", cond="nothing_to_say", on="stay_silent")
+        | THINKING.holding.to(LISTENING.quiet, event="stt_final stt_failed", cond="nothing_to_say", unless="voice_on",
+                              on="stay_silent")
+        | THINKING.holding.to(THINKING.working, event="end_of_turn interrupt_max", on=["release", "speak"])
+        | THINKING.holding.to(THINKING.working, event="stt_final stt_failed", unless=["voice_on", "typed"],
+                              on=["release", "speak"])
+    )  # fmt: skip
+
+    # --- the caller's words: here alone a turn begins
+    stt_final = (
+        IDLE.new.to(LISTENING.quiet, cond="words", on="take_again")
+        | IDLE.away.to(LISTENING.quiet, cond="words", on="take_again")
+        | whole(LISTENING).to(THINKING.working, cond="typed", on="begin_turn")
+        | LISTENING.quiet.to(THINKING.working, cond="words", on="begin_turn")
+        | LISTENING.settling.to(THINKING.working, event="end_of_turn final_wait", cond="turn_over", on="begin_turn")
+        | THINKING.working.to(THINKING.working, cond="words", on=["withdraw", "begin_turn"])
+        | whole(THINKING).to(THINKING.working, cond="typed", on=["withdraw", "begin_turn"])
+        | whole(SPEAKING).to(THINKING.working, cond="typed", on=["interrupt_speech", "begin_turn"])
+        | LISTENING.hearing.to(None, cond="words", on="take_words")
+        | LISTENING.settling.to(LISTENING.quiet, cond="nothing_said")
+        | LISTENING.settling.to(None, on="take_words")
+        | whole(INTERRUPT).to(None, on="count_words")
+    )
+    stt_partial = (
+        whole(LISTENING).to(None, cond="words", on="take_words")
+        | whole(INTERRUPT).to(None, cond="words")
+    )  # fmt: skip
+    stt_failed = LISTENING.settling.to(LISTENING.quiet)
+    end_of_turn = LISTENING.settling.to(None, on="await_final_words")
+    final_wait = LISTENING.settling.to(LISTENING.quiet)
+
+    # --- the answer
+    intent_detected = (
+        THINKING.working.to(LISTENING.quiet, event="intent_failed intent_wait", cond=["intent_open", "nothing_to_say"],
+                            on="stay_silent")
+        | THINKING.holding.to(None, event="intent_failed intent_wait", cond="intent_open",
+                                     on="take_intent")
+        | whole(THINKING).to(None, event="intent_failed intent_wait", cond="intent_open",
+                                    on=["take_intent", "speak"])
+    )  # fmt: skip
+    rag_complete = (
+        THINKING.working.to(LISTENING.quiet, cond=["wanted", "nothing_to_say"], on="stay_silent")
+        | THINKING.holding.to(None, event="rag_answer_ready", cond="wanted", on="take_sentence")
+        | whole(THINKING).to(None, event="rag_answer_ready", cond="wanted",
+                                    on=["take_sentence", "speak"])
+        | whole(SPEAKING).to(None, event="rag_answer_ready", cond="wanted",
+                                    on=["take_sentence", "speak"])
+        | whole(INTERRUPT).to(None, event="rag_answer_ready", cond="wanted",
+                                     on=["take_sentence", "speak"])
+    )  # fmt: skip
+    rag_failed = (
+        whole(THINKING).to(None, cond="wanted", on="apologise")
+        | whole(SPEAKING).to(None, cond="wanted", on="end_answer")
+        | whole(INTERRUPT).to(None, cond="wanted", on="end_answer")
+    )
+    answer_deadline = (
+        whole(THINKING).to(LISTENING.hearing, cond=["late", "voice_on"], on="stay_silent")
+        | whole(THINKING).to(LISTENING.quiet, cond="late", on="stay_silent")
+        | whole(THINKING).to(None, on="apologise")
+    )  # fmt: skip
+    filler = THINKING.working.to(THINKING.filling, on="say_filler")
+
+    # --- our voice
+    tts_chunk_ready = (
+        LISTENING.quiet.to(SPEAKING.streaming, cond="of_speech", on="begin_speech")
+        | THINKING.holding.to(SPEAKING.streaming, cond="of_speech", on=["stop_holding", "begin_speech", "meet_voice"])
+        | whole(THINKING).to(SPEAKING.streaming, cond="of_speech", on="begin_speech")
+        | whole(SPEAKING).to(None, cond="of_speech", on="note_audio")
+        | whole(INTERRUPT).to(None, cond="of_speech", on="note_audio")
+    )
+    tts_done = (
+        SPEAKING.streaming.to(SPEAKING.draining, cond="of_speech", on="note_all_sent")
+        | whole(INTERRUPT).to(None, cond="of_speech", on="note_all_sent")
+    )  # fmt: skip
+    tts_failed = (
+        whole(THINKING).to(LISTENING.quiet, cond="of_speech", on="stay_silent")
+        | SPEAKING.streaming.to(SPEAKING.draining, cond="of_speech", on="note_all_sent")
+        | whole(INTERRUPT).to(None, cond="of_speech", on="note_all_sent")
+    )
+    playback_done = (
+        whole(LISTENING).to(None, cond="of_cut", on="settle_account")
+        | whole(THINKING).to(None, cond="of_cut", on="settle_account")
+        | whole(IDLE).to(None, cond="of_cut", on="settle_account")
+        | whole(SPEAKING).to(None, cond="of_cut", on="settle_account")
+        | whole(INTERRUPT).to(None, cond="of_cut", on="settle_account")
+        | THINKING.filling.to(THINKING.working, cond="of_filler")
+        | whole(SPEAKING).to(LISTENING.hearing, cond=["of_speech", "played_out", "voice_on"], on="finish_speech")
+        | whole(SPEAKING).to(LISTENING.quiet, cond=["of_speech", "played_out"], on="finish_speech")
+        | whole(SPEAKING).to(None, cond="of_speech", on="note_playback")
+        | whole(INTERRUPT).to(LISTENING.hearing, cond=["of_speech", "played_out", "voice_on"],
+                              on=["leave_overlap", "finish_speech"])
+        | whole(INTERRUPT).to(LISTENING.settling, cond=["of_speech", "played_out"],
+                              on=["leave_overlap", "finish_speech", "await_end_of_turn"])
+        | whole(INTERRUPT).to(None, cond="of_speech", on="note_playback")
+    )  # fmt: skip
+    playback_deadline = (
+        whole(SPEAKING).to(LISTENING.hearing, cond="voice_on", on="finish_speech")
+        | whole(SPEAKING).to(LISTENING.quiet, on="finish_speech")
+        | whole(INTERRUPT).to(LISTENING.hearing, cond="voice_on", on=["leave_overlap", "finish_speech"])
+        | whole(INTERRUPT).to(LISTENING.settling, on=["leave_overlap", "finish_speech", "await_end_of_turn"])
+    )
+    playback_started = whole(SPEAKING).to(
+        None, event="playback_progress", cond="of_speech", on="note_playback"
+    ) | whole(INTERRUPT).to(None, event="playback_progress", cond="of_speech", on="note_playback")
+    heard_wait = (
+        whole(LISTENING).to(None, on="settle_account")
+        | whole(THINKING).to(None, on="settle_account")
+        | whole(SPEAKING).to(None, on="settle_account")
+        | whole(INTERRUPT).to(None, on="settle_account")
+        | whole(IDLE).to(None, on="settle_account")
+    )
+    mic_muted = (
+        whole(LISTENING).to(None, event="mic_unmuted mic_denied", on="note_microphone")
+        | whole(THINKING).to(None, event="mic_unmuted mic_denied", on="note_microphone")
+        | whole(SPEAKING).to(None, event="mic_unmuted mic_denied", on="note_microphone")
+        | whole(INTERRUPT).to(None, event="mic_unmuted mic_denied", on="note_microphone")
+        | whole(IDLE).to(None, event="mic_unmuted mic_denied", on="note_microphone")
+    )
+
+    def __init__(
+        self, policy: Policy | None = None, phrases: Phrases | None = None, snapshot: Snapshot | None = None
+    ) -> None:
+        scene = Scene(policy or Policy(), phrases or Phrases(), snapshot.context if snapshot else None)
+        speaking = Speaking(scene)
+        parts: list[object] = [
+            FloorGuards(scene), AnswerGuards(scene), Hearing(scene), Presence(scene, speaking), Thinking(scene),
+            Patience(scene, speaking), speaking, Overlap(scene, speaking),
+        ]  # fmt: skip
+        super().__init__(scene, parts, snapshot.state if snapshot else "IDLE.new")

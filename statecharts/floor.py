@@ -1,0 +1,165 @@
+"""What is done about the caller: hearing them out, and whether they are there at all."""
+
+from __future__ import annotations
+
+from statecharts.effects import (
+    CancelSpeech,
+    CancelTasks,
+    CutUtterance,
+    EndSession,
+    Playout,
+    ShowTranscript,
+    Speak,
+    TurnEnded,
+)
+from statecharts.events import Event, SessionEnded, SpeechStopped, SttFinal, SttPartial
+from statecharts.scene import Scene
+from statecharts.speaking import Speaking
+from statecharts.speech import Line, Speech
+
+__all__ = ["Hearing", "Presence"]
+
+
+class Hearing:
+    """Actions on the caller's voice and words."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._context = scene.context
+        self._policy = scene.policy
+        self._timers = scene.timers
+
+    def on_enter_quiet(self) -> None:
+        """Nobody speaks: begin to wait for somebody."""
+        self.forget_words()
+        self._timers.start("away", self._policy.away_s)
+
+    def on_exit_quiet(self) -> None:
+        """Somebody did something."""
+        self._timers.cancel("away")
+
+    def on_enter_hearing(self) -> None:
+        """A voice is heard, but not for ever."""
+        self._timers.start("hearing_max", self._policy.hearing_max_s)
+
+    def on_exit_hearing(self) -> None:
+        """The voice paused, or somebody typed."""
+        self._timers.cancel("hearing_max")
+
+    def on_exit_settling(self) -> None:
+        """The pause is over, one way or the other."""
+        self._timers.cancel("end_of_turn", "final_wait")
+
+    def note_voice(self) -> None:
+        """Know that the caller's voice is on, and that what was recognised so far is not all."""
+        self._context.voice_on = True
+        self._context.final_known = self._context.silence_over = False
+
+    def note_silence(self, fact: SpeechStopped) -> None:
+        """Know when the caller's voice went off."""
+        self._context.voice_on = False
+        self._context.voice_ended_at = self._context.now - fact.silence_s
+
+    def await_end_of_turn(self) -> None:
+        """Count the silence, from the true end of the voice on."""
+        passed_s = self._context.now - self._context.voice_ended_at
+        self._timers.start("end_of_turn", self._policy.end_of_turn_s - passed_s)
+
+    def await_final_words(self) -> None:
+        """The silence is long enough; the recogniser has to give its words now."""
+        self._context.silence_over = True
+        self._timers.start("final_wait", self._policy.final_wait_s)
+
+    def take_words(self, fact: Event) -> None:
+        """Keep the latest words and show them."""
+        if not isinstance(fact, (SttPartial, SttFinal)):
+            return
+        context = self._context
+        final = isinstance(fact, SttFinal)
+        if context.final_known and not final:
+            return  # a partial that was overtaken by the final words
+        context.text, context.confidence, context.origin = fact.text.strip(), fact.confidence, fact.origin
+        context.final_known = final and not context.voice_on
+        if text := self._scene.joined(context.text):
+            self._scene.emit(ShowTranscript(context.turn + 1, text, final, fact.confidence, fact.origin))
+
+    def cut_utterance(self) -> None:
+        """Have a voice without end recognised piece by piece."""
+        self._context.pieces += 1
+        self._scene.emit(CutUtterance())
+        self._timers.start("hearing_max", self._policy.hearing_max_s)
+
+    def forget_words(self) -> None:
+        """Begin with an empty page; words of a turn taken back stay."""
+        context = self._context
+        context.text, context.confidence, context.origin = "", 0.0, "voice"
+        context.final_known = context.silence_over = False
+        context.pieces = 0
+
+
+class Presence:
+    """Actions on the caller's coming and going."""
+
+    def __init__(self, scene: Scene, speaking: Speaking) -> None:
+        self._scene = scene
+        self._context = scene.context
+        self._speaking = speaking
+
+    def note_start(self) -> None:
+        """Know that the session exists."""
+
+    def attach(self) -> None:
+        """A client is there: what stood still goes on."""
+        context = self._context
+        was_detached, context.connected, context.detached = context.detached, True, False
+        self._scene.timers.cancel("resume_wait")
+        self._scene.timers.thaw()
+        if was_detached and context.speech is not None:
+            context.speech.resume(context.now)
+            self._scene.emit(Playout(context.speech.turn, "resume"))
+
+    def greet(self) -> None:
+        """Say the greeting, if there is one."""
+        if not (text := self._scene.phrases.greeting):
+            return
+        request_id = f"{self._context.turn}.greeting"
+        self._context.speech = Speech(
+            self._context.turn, kind="greeting", lines=[Line(request_id, text)], composed=True
+        )
+        self._scene.emit(Speak(self._context.turn, text, True, "greeting", request_id))
+
+    def skip_greeting(self) -> None:
+        """The caller was faster than our greeting: leave it."""
+        speech = self._context.speech
+        if speech is not None:
+            self._context.speech = None
+            self._scene.emit(CancelSpeech(speech.turn, "the caller speaks"))
+
+    def detach(self) -> None:
+        """The client is gone: all stands still, and it is waited for."""
+        context = self._context
+        context.connected = context.voice_on = False
+        if context.speech is not None and not context.speech.paused_at:
+            context.speech.pause(context.now)
+            self._scene.emit(Playout(context.speech.turn, "pause"))
+        self._scene.timers.freeze()
+        self._scene.timers.start("resume_wait", self._scene.policy.resume_s)
+        context.detached = True
+
+    def note_microphone(self, fact: Event) -> None:
+        """Know whether the caller's microphone can be heard."""
+        self._context.muted = not fact.event_type.endswith("unmuted")
+
+    def end_session(self, fact: Event) -> None:
+        """End everything: speech, tasks, timers."""
+        context = self._context
+        self._speaking.stop_speech("the session ended", interrupted=True)
+        self._speaking.settle_account()
+        if context.turn_open:
+            context.turn_open = False
+            self._scene.emit(CancelTasks(context.turn), TurnEnded(context.turn, context.user_text, "", "", True, False))
+        self._scene.timers.cancel_all()
+        context.connected = context.detached = context.voice_on = False
+        context.carried = ""
+        reason = fact.reason if isinstance(fact, SessionEnded) else "nobody came back"
+        self._scene.emit(EndSession(reason or "ended"))

@@ -1,0 +1,62 @@
+"""What the parts of the conversation share while one event is taken."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from statecharts.context import Context
+from statecharts.effects import CancelSpeech, Effect
+from statecharts.events import Event, IntentDetected, RagAnswerReady, SttFinal, SttPartial
+from statecharts.phrases import Phrases
+from statecharts.policy import Policy
+from statecharts.timers import Timers
+
+__all__ = ["RETRIEVED_INTENTS", "RaisesEvents", "Scene"]
+
+RETRIEVED_INTENTS = frozenset({"question", "help"})
+"""Intents whose answer comes from retrieval; the others have a phrase of their own."""
+
+
+class RaisesEvents(Protocol):
+    """The running chart, as an action sees it."""
+
+    def raise_(self, event: str, *, fact: Event) -> object:
+        """Have this event judged in the same step, when the present one is done."""
+        ...
+
+
+class Scene:
+    """Memory, rules and the effects so far; each part reads and writes them through here."""
+
+    def __init__(self, policy: Policy, phrases: Phrases, remembered: Context | None = None) -> None:
+        # A copy: the snapshot it came from stays what it was.
+        context = msgspec.convert(msgspec.to_builtins(remembered), Context) if remembered else Context()
+        self.context = context
+        self.policy = policy
+        self.phrases = phrases
+        self.effects: list[Effect] = []
+        self.timers = Timers(context, self.effects)
+
+    def emit(self, *effects: Effect) -> None:
+        """Ask for these, in this order."""
+        self.effects.extend(effects)
+
+    def emit_cancel_speech(self, reason: str) -> None:
+        """Ask that nothing more of this turn be synthesised or sent."""
+        self.effects.append(CancelSpeech(self.context.turn, reason))
+
+    def joined(self, text: str) -> str:
+        """Return the words of a turn that was taken back, if any, and these."""
+        return f"{self.context.carried} {text}".strip()
+
+    def words_of(self, fact: Event) -> str:
+        """Return the words an event brings; empty for any other event."""
+        return fact.text.strip() if isinstance(fact, (SttPartial, SttFinal)) else ""
+
+    def intent_after(self, fact: Event) -> str:
+        """Return the intent as it is known once `fact` is taken; a failure or a wait that is over means a question."""
+        if self.context.intent or isinstance(fact, RagAnswerReady):
+            return self.context.intent
+        return fact.intent if isinstance(fact, IntentDetected) else "question"

@@ -1,0 +1,123 @@
+"""What we say in one turn: its sentences, their audio, and how much of it was heard."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from statecharts.events import Kind
+
+__all__ = ["Cut", "Line", "Speech"]
+
+_COMPLETE_S = 0.05
+"""Playback reports fall short of the audio by up to two 20 ms frames: that close to the end it was all heard."""
+
+
+class Line(Struct, omit_defaults=True):
+    """One sentence and the seconds of audio sent for it so far."""
+
+    request_id: str
+    text: str
+    audio_s: float = 0.0
+
+
+class Speech(Struct, omit_defaults=True):
+    """One answer (or greeting, or apology) on its way to the caller's ear. Times are Unix seconds."""
+
+    turn: int
+    kind: Kind = "answer"
+    lines: list[Line] = []
+    composed: bool = False
+    """Its last sentence is known."""
+    synthesised: bool = False
+    """Its last sample was sent."""
+    started_at: float = 0.0
+    """When its first chunk was sent; 0: not yet."""
+    ends_at: float = 0.0
+    """When a player without delay will have played what was sent."""
+    paused_at: float = 0.0
+    paused_s: float = 0.0
+    reported: bool = False
+    """Whether the client reports playback in this turn."""
+    played_s: float = 0.0
+    """The client's last report."""
+
+    @property
+    def text(self) -> str:
+        """The answer as composed so far."""
+        return " ".join(line.text for line in self.lines if line.text)
+
+    @property
+    def sent_s(self) -> float:
+        """Seconds of audio sent so far."""
+        return sum(line.audio_s for line in self.lines)
+
+    def add_audio(self, request_id: str, audio_s: float, now: float) -> None:
+        """Note a chunk that was sent, of the sentence with this request id (unknown: of the last one)."""
+        line = next((line for line in self.lines if line.request_id == request_id), None)
+        if line is None:
+            if not self.lines:
+                self.lines.append(Line(request_id, ""))
+            line = self.lines[-1]
+        line.audio_s += audio_s
+        self.started_at = self.started_at or now
+        self.ends_at = max(self.ends_at, now) + audio_s
+
+    def report(self, played_s: float, now: float) -> None:
+        """Note what the client says it has played; its clock, not ours, then tells when the rest will be over."""
+        self.reported = True
+        self.played_s = max(self.played_s, min(played_s, self.sent_s))
+        self.ends_at = now + self.sent_s - self.played_s
+
+    def pause(self, now: float) -> None:
+        """Note that playing stands still."""
+        self.paused_at = self.paused_at or now
+
+    def resume(self, now: float) -> None:
+        """Note that playing goes on where it stood."""
+        if self.paused_at:
+            self.paused_s += now - self.paused_at
+            self.ends_at += now - self.paused_at
+            self.paused_at = 0.0
+
+    def estimate_s(self, now: float) -> float:
+        """Return the seconds played: as last confirmed, or by the clock if this client never reports."""
+        if self.reported:
+            return self.played_s
+        if not self.started_at:
+            return 0.0
+        until = self.paused_at or now
+        return min(self.sent_s, max(0.0, until - self.started_at - self.paused_s))
+
+    def heard(self, played_s: float) -> str:
+        """Return the words whose audio was played, a literal prefix of `text`, cut back to a whole word."""
+        if self.synthesised and played_s >= self.sent_s - _COMPLETE_S:
+            return self.text
+        heard_chars, before = 0, 0
+        for line in self.lines:
+            if not line.text:
+                continue
+            share = 1.0 if played_s >= line.audio_s - _COMPLETE_S else max(0.0, played_s) / line.audio_s
+            if not line.audio_s or not share:
+                break
+            heard_chars = before + int(share * len(line.text))
+            before += len(line.text) + 1
+            played_s -= line.audio_s
+            if share < 1.0:
+                break
+        return _whole_words(self.text, heard_chars)
+
+
+class Cut(Struct, omit_defaults=True):
+    """An answer that is over before the client said that it played all of it."""
+
+    speech: Speech
+    user_text: str
+    interrupted: bool = False
+    """We stopped it; else the time it should have taken is over, and the client may still be playing."""
+    withdrawn: bool = False
+
+
+def _whole_words(text: str, chars: int) -> str:
+    if chars >= len(text) or text[chars].isspace():
+        return text[:chars].rstrip()
+    return text[: text.rfind(" ", 0, chars) + 1].rstrip()
