@@ -138,6 +138,8 @@ class Presence:
     def detach(self) -> None:
         """The client is gone: all stands still, and it is waited for."""
         context = self._context
+        if context.detached:
+            return
         context.connected = context.voice_on = False
         if context.speech is not None and not context.speech.paused_at:
             context.speech.pause(context.now)

@@ -10,7 +10,7 @@ from msgspec import Struct
 from statecharts.effects import PlayoutAction
 from statecharts.events import Kind, VoicechartError
 
-__all__ = ["BadOffer", "Mark", "MediaLeg", "MediaLost", "SpokenChunk"]
+__all__ = ["BadOffer", "FedLeg", "Mark", "MediaLeg", "MediaLost", "PeerLeg", "SpokenChunk"]
 
 
 class BadOffer(VoicechartError):
@@ -75,3 +75,26 @@ class MediaLeg(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+class FedLeg(MediaLeg, Protocol):
+    """A leg whose microphone audio is handed in by whoever holds the socket."""
+
+    def feed(self, pcm: bytes) -> None:
+        """Take one frame (PCM s16le, 16 kHz mono). Raises ValueError if it is empty, odd-sized or too long."""
+        ...
+
+
+class PeerLeg(MediaLeg, Protocol):
+    """A leg that is a connection of its own, with a channel for messages."""
+
+    external_liveness: bool
+    """Whether something else tells if the client is there; a silent connection is then borne."""
+
+    async def answer(self, sdp: str, type_: str) -> tuple[str, str]:
+        """Answer the client's offer. Raises BadOffer."""
+        ...
+
+    async def send(self, message: dict[str, object]) -> None:
+        """Send a message over the leg's own channel. Raises MediaLost."""
+        ...

@@ -1,0 +1,204 @@
+"""One fact through one conversation: the new state, the effects, and how they travel.
+
+Nothing here waits or sends; the orchestrator commits what comes out.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from adapters.bus.port import Command, LogEntry
+from app.session_record import SessionRecord, derived_id
+from statecharts.conversation import CHART_VERSION, ConversationChart
+from statecharts.effects import (
+    CancelSpeech,
+    CutUtterance,
+    Drop,
+    Effect,
+    EndSession,
+    Playout,
+    RequestAnswer,
+    RequestIntent,
+    SetMicGate,
+    ShowTranscript,
+    Speak,
+    StateChanged,
+    Withdrawn,
+)
+from statecharts.events import Connected, Envelope, Event, InvalidEvent, SessionEnded, to_event
+from statecharts.phrases import Phrases
+from statecharts.policy import Policy
+from statecharts.stepping import Snapshot
+
+__all__ = ["Conversation", "Folded", "JournalRecord", "derived_envelopes"]
+
+_FOR_THE_GATEWAY = (
+    StateChanged, Speak, CancelSpeech, Playout, SetMicGate, ShowTranscript, CutUtterance, Withdrawn, EndSession,
+)  # fmt: skip
+
+
+class JournalRecord(Struct, frozen=True, kw_only=True):
+    """What one event did: enough to replay it and compare."""
+
+    position: str
+    session_id: str
+    event_id: str
+    event_type: str
+    at: float
+    """The event's time as the chart saw it, Unix seconds."""
+    chart_version: str
+    before: str
+    after: str
+    effects: list[Effect]
+
+
+class Folded(Struct, kw_only=True):
+    """The outcome of one event."""
+
+    envelope: Envelope
+    effects: list[Effect]
+    record: JournalRecord
+    tasks: list[tuple[str, Envelope]]
+    command: Command | None
+    erase: bool = False
+
+    @property
+    def status(self) -> str:
+        """`accepted`, or `dropped` if the event changed nothing."""
+        return "dropped" if self.effects and isinstance(self.effects[0], Drop) else "accepted"
+
+
+class Conversation:
+    """A session's record with its chart in running order."""
+
+    def __init__(self, record: SessionRecord, policy: Policy, phrases: Phrases) -> None:
+        self.record = record
+        self.chart = ConversationChart(policy, phrases, Snapshot(record.state, record.context))
+
+    def fold(self, entry: LogEntry, envelope: Envelope) -> Folded:
+        """Take one fact of the log.
+
+        Args:
+            entry: Where it stands.
+            envelope: The fact; invalid ones and copies become a `Drop`.
+        """
+        record = self.record
+        self._remember(envelope)
+        before = f"{self.chart.state}.{self.chart.substate}"
+        at = _sane_time(envelope.timestamp, entry.position)
+        envelope = msgspec.structs.replace(envelope, timestamp=at)
+        command: list[dict[str, object]] = []
+        event: Event | None = None
+        effects: list[Effect]
+        try:
+            event = to_event(envelope)
+        except InvalidEvent as error:
+            effects = [Drop(envelope.event_id, envelope.event_type, str(error))]
+        else:
+            if record.is_copy(envelope.event_id):
+                effects = [Drop(envelope.event_id, envelope.event_type, "seen before")]
+            else:
+                effects = self.chart.step(event)
+            if isinstance(event, Connected):
+                command.append(self._welcome(envelope))
+        record.state, record.context = f"{self.chart.state}.{self.chart.substate}", self.chart.context
+        command += [msgspec.to_builtins(effect) for effect in effects if isinstance(effect, _FOR_THE_GATEWAY)]
+        return Folded(
+            envelope=envelope,
+            effects=effects,
+            record=JournalRecord(
+                position=entry.position, session_id=record.session_id, event_id=envelope.event_id,
+                event_type=envelope.event_type, at=at, chart_version=CHART_VERSION, before=before,
+                after=record.state, effects=effects,
+            ),
+            tasks=[task for index, effect in enumerate(effects) if (task := self._task(effect, envelope, index))],
+            command=Command(session_id=record.session_id, effects=command) if command and record.gateway else None,
+            erase=isinstance(event, SessionEnded) and event.reason == "deleted",
+        )  # fmt: skip
+
+    def _remember(self, envelope: Envelope) -> None:
+        record = self.record
+        record.created_at = record.created_at or envelope.timestamp
+        record.correlation_id = record.correlation_id or envelope.correlation_id or record.session_id
+        for key, value in envelope.metadata.items():
+            if key != "speech_ended_at":
+                record.metadata.setdefault(key, value)
+        record.metadata.setdefault("trace_id", derived_id(record.session_id, "trace").replace("-", ""))
+        if envelope.event_type == Connected.event_type and envelope.source:
+            record.gateway = envelope.source
+
+    def _welcome(self, envelope: Envelope) -> dict[str, object]:
+        """Tell the gateway where the conversation stands, in answer to its connect."""
+        return {
+            "effect": "Welcome",
+            "event_id": envelope.event_id,
+            "state": self.chart.state,
+            "substate": self.chart.substate,
+            "turn": self.chart.context.turn,
+        }
+
+    def _task(self, effect: Effect, cause: Envelope, index: int) -> tuple[str, Envelope] | None:
+        match effect:
+            case RequestIntent():
+                kind = "intent"
+            case RequestAnswer():
+                kind = "rag"
+            case _:
+                return None
+        return kind, _outcome(self.record, cause, index, effect, f"voice.{kind}.request")
+
+
+def _sane_time(timestamp: float, position: str) -> float:
+    """Return the event's time; one that lies after the log's own clock (an outsider's mistake) is that clock's.
+
+    Redis numbers entries by its clock in milliseconds (XADD), so that the outcome is the same at every replay.
+    """
+    stamp = position.split("-")[0]
+    logged = int(stamp) / 1000 if stamp.isdigit() and len(stamp) > 10 else 0.0
+    if logged and not 0 < timestamp <= logged + 1.0:
+        return logged
+    return timestamp
+
+
+def _outcome(record: SessionRecord, cause: Envelope, index: int, effect: Effect, event_type: str) -> Envelope:
+    fields = msgspec.to_builtins(effect)
+    turn = fields.pop("turn", record.context.turn)
+    for name in ("effect", "timestamp", "gate"):
+        fields.pop(name, None)
+    return Envelope(
+        event_type=event_type,
+        session_id=record.session_id,
+        payload=fields,
+        event_id=derived_id(cause.event_id or record.session_id, index, event_type),
+        correlation_id=record.correlation_id,
+        timestamp=cause.timestamp,
+        source="orchestrator",
+        turn=turn,
+        metadata=record.metadata,
+    )
+
+
+def derived_envelopes(record: SessionRecord, cause: Envelope, effects: list[Effect]) -> list[Envelope]:
+    """Return what the orchestrator says of its own doing about one event, as envelopes."""
+    derived: list[Envelope] = []
+    for index, effect in enumerate(effects):
+        match effect:
+            case StateChanged():
+                kind = "voice.orchestrator.state"
+            case Drop():
+                kind = "voice.orchestrator.drop"
+            case RequestIntent():
+                kind = "voice.intent.request"
+            case RequestAnswer():
+                kind = "voice.rag.request"
+            case Speak():
+                kind = "voice.tts.request"
+            case CancelSpeech():
+                kind = "voice.tts.cancel"
+            case SetMicGate():
+                kind = f"voice.unified_fastrtc.gate_{'off' if effect.gate == 'open' else 'on'}"
+            case _:
+                continue
+        derived.append(_outcome(record, cause, index, effect, kind))
+    return derived

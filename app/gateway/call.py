@@ -1,0 +1,337 @@
+"""One conversation at the rim: its client, its ear and its mouth, and what the orchestrator asks of them."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Coroutine
+
+import msgspec
+import structlog
+
+from adapters.media.port import MediaLeg
+from app.gateway.client import Client, Socket
+from app.gateway.ear import Ear
+from app.gateway.messages import BadMessage, read_message
+from app.gateway.mouth import Mouth
+from app.gateway.services import CallServices, Message
+from statecharts.effects import Speak
+from statecharts.events import (
+    BargeIn,
+    Connected,
+    Disconnected,
+    Event,
+    PlaybackDone,
+    PlaybackProgress,
+    PlaybackStarted,
+    SessionEnded,
+    SessionStarted,
+)
+
+__all__ = ["Call"]
+
+_log = structlog.get_logger()
+
+WELCOME_S = 5.0
+"""Longest wait for the connect to be folded: then the bus is away, and the client is told to come again."""
+REFLEX_UNDO_S = 1.0
+"""Quiet after which a duck that nobody decided upon is undone."""
+
+Publish = Callable[[Event, float], None]
+
+
+class Call:
+    """Everything of one session that lives beside its client.
+
+    Args:
+        session_id: Whose call it is.
+        services: Models, rules and legs.
+        publish: Takes each fact, in order, with the seconds since the true end of the voice.
+        is_new: Whether the session has to be started first.
+    """
+
+    def __init__(self, session_id: str, services: CallServices, publish: Publish, *, is_new: bool) -> None:
+        self.session_id = session_id
+        self.ended = asyncio.Event()
+        self._services = services
+        self._policy = services.policy
+        self._publish = publish
+        self._is_new = is_new
+        self._log = _log.bind(session=session_id)
+        self.client = Client(self._lose_client)
+        self._mouth = Mouth(services.voice, self._audible_leg, lambda event: publish(event, 0.0), self._tell)
+        self._ear = Ear(services.detector.stream(), services.recogniser, self._policy, publish, self._reflex)
+        self._tasks: asyncio.Queue[Coroutine[object, object, None]] = asyncio.Queue()
+        self._connect_id = ""
+        self._welcomed = asyncio.Event()
+        self._where: Message = {"state": "IDLE", "substate": "new", "turn": 0}
+        self._played = (0, 0.0)
+        self._reflex_turn: int | None = None
+        self._undo: asyncio.TimerHandle | None = None
+        self._group: asyncio.TaskGroup | None = None
+
+    # --- life
+
+    async def run(self) -> None:
+        """Run ear, mouth and messages until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                group.create_task(self._mouth.run())
+                group.create_task(self.client.deliver())
+                while True:
+                    group.create_task(await self._tasks.get())
+        finally:
+            self._group = None
+            while not self._tasks.empty():
+                self._tasks.get_nowait().close()
+            await self._ear.close()
+            await self.client.drop_peer()
+
+    def _do(self, work: Coroutine[object, object, None]) -> None:
+        # Unbounded: what is put here is taken at once; it only bridges plain callbacks to the task group.
+        self._tasks.put_nowait(work)
+
+    # --- the client comes and goes
+
+    async def attach_socket(self, socket: Socket) -> None:
+        """Make a WebSocket the client, or part of it; returns once its `session` message is on the way.
+
+        Raises:
+            TimeoutError: The connect was not folded in time.
+        """
+        client = self.client
+        if client.socket is not None:
+            client.socket.end(4409, "another client of this session took over")
+        was_present, client.socket = client.present, socket
+        client.socket_leg = self._services.fed_leg(self.client.send)
+        self._do(self._listen(client.socket_leg))
+        if client.peer is not None:
+            client.peer.external_liveness = True
+        if was_present:
+            await self._send_session()
+        else:
+            await self._connect("websocket")
+
+    async def detach_socket(self, socket: Socket, reason: str) -> None:
+        """A WebSocket is gone; the call goes on over the peer connection, or waits for a client."""
+        client = self.client
+        if client.socket is not socket:
+            return
+        client.socket = None
+        leg, client.socket_leg = client.socket_leg, None
+        if leg is not None:
+            await leg.close()
+        if client.peer is not None:
+            client.peer.external_liveness = False
+        self._maybe_disconnected(reason)
+
+    async def answer_offer(self, sdp: str, type_: str) -> tuple[str, str]:
+        """Answer a WebRTC offer with a peer of our own; an older one is dropped.
+
+        Raises:
+            BadOffer: The offer cannot be answered; an older peer stays.
+        """
+        peer = self._services.peer_leg(
+            on_message=self._channel_message,
+            on_closed=lambda reason: self._do(self._peer_lost(reason)),
+            on_ready=lambda: self._do(self._peer_is_up()),
+            send_control=self.client.send,
+        )
+        answer = await peer.answer(sdp, type_)
+        await self.client.drop_peer()
+        self.client.peer = peer
+        peer.external_liveness = self.client.socket is not None
+        return answer
+
+    async def _peer_is_up(self) -> None:
+        client = self.client
+        if client.peer is None or client.peer_ready:
+            return
+        was_present, client.peer_ready = client.present, True
+        self._do(self._listen(client.peer))
+        self._mouth.wake()
+        if not was_present:
+            try:
+                await self._connect("webrtc")
+            except TimeoutError:
+                self._log.warning("connect_not_folded")
+
+    async def _peer_lost(self, reason: str) -> None:
+        if self.client.peer is not None:
+            await self.client.drop_peer()
+            self._maybe_disconnected(reason)
+
+    def _maybe_disconnected(self, reason: str) -> None:
+        if not self.client.present and self._welcomed.is_set() and not self.ended.is_set():
+            self._welcomed.clear()
+            self._publish(Disconnected(reason=reason), 0.0)
+
+    def _lose_client(self, reason: str) -> None:
+        if self.client.socket is not None:
+            self.client.socket.end(1013, reason)
+        elif self.client.peer is not None:
+            self._do(self._peer_lost(reason))
+
+    async def _connect(self, transport: str) -> None:
+        self._welcomed.clear()
+        self._connect_id = str(uuid.uuid4())
+        if self._is_new:
+            self._is_new = False
+            self._publish(SessionStarted(transport=transport), 0.0)
+        turn, played_s = self._played
+        self._mouth.rewind(played_s if turn == self._mouth.turn else 0.0)
+        self._publish(Connected(transport=transport, event_id=self._connect_id), 0.0)
+        async with asyncio.timeout(WELCOME_S):
+            await self._welcomed.wait()
+
+    async def _send_session(self) -> None:
+        await self.client.send({"type": "session", "payload": {"session_id": self.session_id, **self._where}})
+
+    def _audible_leg(self) -> MediaLeg | None:
+        return self.client.leg if self._welcomed.is_set() else None
+
+    # --- what the client says
+
+    async def hear_frame(self, pcm: bytes) -> None:
+        """Take one binary frame of a WebSocket client's microphone."""
+        if self.client.socket_leg is None:
+            return
+        try:
+            self.client.socket_leg.feed(pcm)
+        except ValueError as error:
+            await self.refuse("bad_audio", str(error))
+
+    async def hear_message(self, data: str | bytes) -> None:
+        """Take one of the client's messages; a bad one is answered with an error and changes nothing."""
+        try:
+            event = read_message(data, self._mouth.turn)
+        except BadMessage as error:
+            await self.refuse(error.code, str(error))
+            return
+        if isinstance(event, (PlaybackStarted, PlaybackProgress, PlaybackDone)) and event.played_s is not None:
+            self._played = (event.turn, event.played_s)
+        if isinstance(event, BargeIn):
+            self._reflex(True)
+        self._publish(event, 0.0)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a turn is being answered now."""
+        return self._where["state"] in ("THINKING", "SPEAKING", "INTERRUPT")
+
+    def end(self, reason: str) -> None:
+        """Ask that the session end."""
+        self._publish(SessionEnded(reason=reason), 0.0)
+
+    async def refuse(self, code: str, message: str) -> None:
+        """Tell the client that something it sent cannot be taken."""
+        await self.client.send({"type": "error", "code": code, "message": message})
+
+    def _channel_message(self, text: str) -> None:
+        self._do(self._hear_channel(text))
+
+    async def _hear_channel(self, text: str) -> None:
+        await self._welcomed.wait()
+        await self.hear_message(text)
+
+    async def _listen(self, leg: MediaLeg) -> None:
+        async for pcm in leg.microphone():
+            # Once a peer connection is up its track is the only microphone.
+            if leg is self.client.leg:
+                self._ear.hear(pcm)
+
+    def _reflex(self, voice_on: bool) -> None:
+        """Lower our voice at the first sign of the caller's, without waiting for anybody's decision."""
+        if self._undo is not None:
+            self._undo.cancel()
+            self._undo = None
+        turn = self._mouth.audible_turn
+        if voice_on and turn is not None and self._policy.interruptible and self._reflex_turn is None:
+            self._reflex_turn = turn
+            self._do(self._mouth.playout("duck", turn))
+        elif not voice_on and self._reflex_turn is not None:
+            self._undo = asyncio.get_running_loop().call_later(REFLEX_UNDO_S, self._undo_reflex)
+
+    def _undo_reflex(self) -> None:
+        turn, self._reflex_turn, self._undo = self._reflex_turn, None, None
+        if turn is not None:
+            self._do(self._mouth.playout("resume", turn))
+
+    # --- what the orchestrator asks
+
+    async def obey(self, effects: list[dict[str, object]]) -> None:
+        """Carry out the effects of one event, in order."""
+        for effect in effects:
+            match effect["effect"]:
+                case "Welcome":
+                    await self._take_welcome(effect)
+                case "StateChanged":
+                    await self._take_state(effect)
+                case "Speak":
+                    await self._mouth.speak(msgspec.convert(effect, Speak))
+                case "CancelSpeech":
+                    self._mouth.cancel()
+                case "Playout":
+                    await self._take_playout(effect)
+                case "CutUtterance":
+                    self._ear.cut_utterance()
+                case "EndSession":
+                    await self.finish(str(effect["reason"]))
+                case _:
+                    await self._take_news(effect)
+
+    async def _take_welcome(self, effect: Message) -> None:
+        if effect["event_id"] != self._connect_id or self._welcomed.is_set():
+            return
+        self._where = {name: effect[name] for name in ("state", "substate", "turn")}
+        await self._send_session()
+        self._welcomed.set()
+        self._mouth.wake()
+
+    async def _take_state(self, effect: Message) -> None:
+        self._where = {"state": effect["new_state"], "substate": effect["substate"], "turn": effect["turn"]}
+        if effect["new_state"] == "THINKING" or self._where["substate"] == "quiet" or effect["trigger"] == "resumed":
+            self._ear.begin_utterance()
+        if effect["new_state"] in ("LISTENING", "THINKING", "IDLE"):
+            self._mouth.forget()
+        if effect["trigger"] == "connected":
+            return
+        payload = {name: value for name, value in effect.items() if name != "effect"}
+        payload["state"] = effect["new_state"]
+        await self._tell({"type": "orchestrator_state", "payload": payload})
+
+    async def _take_playout(self, effect: Message) -> None:
+        action, turn = effect["action"], effect["turn"]
+        reflex_was_first = action == "duck" and self._reflex_turn == turn
+        self._reflex_turn = None
+        if self._undo is not None:
+            self._undo.cancel()
+            self._undo = None
+        if not reflex_was_first:
+            await self._mouth.playout(action, turn)  # type: ignore[arg-type]
+
+    async def _take_news(self, effect: Message) -> None:
+        match effect["effect"]:
+            case "SetMicGate":
+                await self._tell({"type": "mic", "payload": {"gate": effect["gate"]}})
+            case "Withdrawn":
+                await self._tell({"type": "withdrawn", "payload": {"turn": effect["turn"]}})
+            case "ShowTranscript":
+                kind = "stt_final" if effect["is_final"] else "stt_partial"
+                fields = {name: effect[name] for name in ("text", "confidence", "turn", "origin")}
+                await self._tell({"type": kind, **fields})
+
+    async def _tell(self, message: Message) -> None:
+        # Before `session` a client knows nothing to which a message could relate.
+        if self._welcomed.is_set():
+            await self.client.send(message)
+
+    async def finish(self, reason: str) -> None:
+        """Let the client go, after what it has still to be told."""
+        self._mouth.cancel()
+        await self.client.flush()
+        if self.client.socket is not None:
+            self.client.socket.end(1000, reason)
+        await self.client.drop_peer()
+        self.ended.set()

@@ -1,0 +1,162 @@
+"""Holds the calls of one process: publishes what they hear, obeys what the orchestrators ask."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+
+import structlog
+
+from adapters.bus.port import BusUnavailable, EventBus
+from app.gateway.call import Call
+from app.gateway.services import CallServices
+from statecharts.events import Envelope, Event, to_envelope
+
+__all__ = ["Gateway"]
+
+_log = structlog.get_logger()
+
+PRESENCE_S = 2.0
+BACKLOG_EVENTS = 10_000
+"""Facts kept while the bus is away, minutes of a busy process; then the newest are lost, and that is logged."""
+BATCH_EVENTS = 200
+RETRY_S = 0.1
+
+
+class Gateway:
+    """One process's share of the callers.
+
+    Args:
+        bus: Where facts go and commands come from.
+        services: Models, rules and legs for every call.
+    """
+
+    def __init__(self, bus: EventBus, services: CallServices) -> None:
+        self.name = f"gateway-{uuid.uuid4().hex[:12]}"
+        self._bus = bus
+        self._services = services
+        self._calls: dict[str, Call] = {}
+        self._metadata: dict[str, dict[str, object]] = {}
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._backlog: asyncio.Queue[Envelope] = asyncio.Queue(BACKLOG_EVENTS)
+        self._epochs: dict[str, int] = {}
+        self.draining = False
+
+    @property
+    def calls(self) -> int:
+        """How many calls are held."""
+        return len(self._calls)
+
+    async def run(self) -> None:
+        """Publish and obey until cancelled; then let all calls go."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._publish_backlog(), name="gateway-publisher")
+                group.create_task(self._announce(), name="gateway-presence")
+                async for command in self._bus.listen(self.name):
+                    call = self._calls.get(command.session_id)
+                    if call is None or command.epoch < self._epochs.get(command.session_id, 0):
+                        continue
+                    self._epochs[command.session_id] = command.epoch
+                    await call.obey(command.effects)
+        finally:
+            for task in self._running.values():
+                task.cancel()
+            await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    def remember(self, session_id: str, metadata: dict[str, object]) -> None:
+        """Keep what goes into every envelope of a session that this process created."""
+        self._metadata[session_id] = metadata
+
+    async def open_call(self, session_id: str) -> Call:
+        """Return the session's call, made if there is none here.
+
+        Raises:
+            BusUnavailable: Whether the session exists cannot be known now.
+        """
+        call = self._calls.get(session_id)
+        if call is not None and not call.ended.is_set():
+            return call
+        known = session_id in self._metadata or await self._bus.snapshot(session_id) is not None
+        if (call := self._calls.get(session_id)) is not None and not call.ended.is_set():
+            return call
+        self._metadata.setdefault(session_id, {"trace_id": uuid.uuid4().hex})
+        call = Call(
+            session_id, self._services, lambda event, ended_s: self._hear(session_id, event, ended_s),
+            is_new=not known,
+        )  # fmt: skip
+        self._calls[session_id] = call
+        self._running[session_id] = asyncio.create_task(self._run_call(call), name=f"call-{session_id}")
+        return call
+
+    def find_call(self, session_id: str) -> Call | None:
+        """Return the session's call if it is held here."""
+        return self._calls.get(session_id)
+
+    def publish(self, session_id: str, event: Event, since_voice_end_s: float = 0.0) -> str:
+        """Queue a fact for the log; facts of a session keep their order. Returns its event id."""
+        now = time.time()
+        envelope = to_envelope(event, session_id, source=self.name, metadata=dict(self._metadata.get(session_id, {})))
+        if since_voice_end_s:
+            envelope.metadata["speech_ended_at"] = now - since_voice_end_s
+        event_id = event.event_id or str(uuid.uuid4())
+        stamped = Envelope(
+            event_type=envelope.event_type, session_id=session_id, payload=envelope.payload, event_id=event_id,
+            correlation_id=session_id, timestamp=now, source=self.name, turn=event.turn, metadata=envelope.metadata,
+        )  # fmt: skip
+        try:
+            self._backlog.put_nowait(stamped)
+        except asyncio.QueueFull:
+            _log.error("fact_lost", session=session_id, event_type=event.event_type, waiting=BACKLOG_EVENTS)
+        return event_id
+
+    @property
+    def busy(self) -> bool:
+        """Whether any call is in the middle of a turn."""
+        return any(call.busy for call in self._calls.values())
+
+    def _hear(self, session_id: str, event: Event, since_voice_end_s: float) -> None:
+        self.publish(session_id, event, since_voice_end_s)
+
+    async def _run_call(self, call: Call) -> None:
+        try:
+            run = asyncio.create_task(call.run())
+            ended = asyncio.create_task(call.ended.wait())
+            try:
+                await asyncio.wait([run, ended], return_when=asyncio.FIRST_COMPLETED)
+                if run.done():
+                    run.result()
+            finally:
+                run.cancel()
+                ended.cancel()
+                await asyncio.gather(run, ended, return_exceptions=True)
+        except Exception:  # noqa: BLE001 - one broken call must not end the others: it is let go, the log says why
+            _log.exception("call_failed", session=call.session_id)
+            call.end("an internal error")
+            await call.finish("an internal error")
+        finally:
+            if self._calls.get(call.session_id) is call:
+                for kept in (self._calls, self._running, self._metadata, self._epochs):
+                    kept.pop(call.session_id, None)
+
+    async def _publish_backlog(self) -> None:
+        while True:
+            envelopes = [await self._backlog.get()]
+            while not self._backlog.empty() and len(envelopes) < BATCH_EVENTS:
+                envelopes.append(self._backlog.get_nowait())
+            while True:
+                try:
+                    await self._bus.publish(*envelopes)
+                    break
+                except BusUnavailable as error:
+                    _log.debug("publish_retried", events=len(envelopes), error=str(error))
+                    await asyncio.sleep(RETRY_S)
+
+    async def _announce(self) -> None:
+        while True:
+            try:
+                await self._bus.announce("gateway", self.name, PRESENCE_S)
+            except BusUnavailable as error:
+                _log.debug("presence_not_announced", error=str(error))
+            await asyncio.sleep(PRESENCE_S / 2)

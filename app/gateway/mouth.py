@@ -1,0 +1,287 @@
+"""Speaks to one caller: has sentences synthesised, sends them in time, and keeps what may have to be said again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import structlog
+from msgspec import Struct
+
+from adapters.media.port import MediaLeg, MediaLost, SpokenChunk
+from adapters.voices.port import SpeechPiece, Voice, VoiceFailed
+from statecharts.effects import PlayoutAction, Speak
+from statecharts.events import Event, Kind, TtsChunkReady, TtsDone, TtsFailed
+
+__all__ = ["Mouth"]
+
+_log = structlog.get_logger()
+
+LEAD_S = 0.8
+"""How far ahead of real time audio is sent: under the second that clients are promised."""
+CHUNK_S = 0.2
+"""Audio per chunk: five messages a second, and no more than this is in flight when the caller barges in."""
+READY_CHUNKS = 100
+"""Synthesised chunks kept ready, 20 s: then the voice waits until some were sent."""
+Message = dict[str, object]
+
+
+class _Ready(Struct):
+    """A chunk on its way out; one that is sent again after a reconnect is not reported again."""
+
+    chunk: SpokenChunk
+    request_id: str
+    again: bool = False
+
+
+class Mouth:
+    """One caller's voice queue, synthesis and paced playout.
+
+    Args:
+        voice: Shared by all calls.
+        leg: Returns where audio goes now, or None while no client is there.
+        publish: Takes each fact, in order.
+        send: Sends a message to the client.
+    """
+
+    def __init__(
+        self,
+        voice: Voice,
+        leg: Callable[[], MediaLeg | None],
+        publish: Callable[[Event], None],
+        send: Callable[[Message], Awaitable[None]],
+    ) -> None:
+        self._voice = voice
+        self._leg = leg
+        self._publish = publish
+        self._send = send
+        # Bounded by what one answer holds: the orchestrator cancels a turn before it begins the next.
+        self._wanted: asyncio.Queue[Speak] = asyncio.Queue()
+        self._ready: deque[_Ready] = deque()
+        self._changed = asyncio.Event()
+        self._sent: deque[_Ready] = deque()
+        self._paused_turn: int | None = None
+        self._turn = -1
+        self._kind: Kind = "answer"
+        self._seq = 0
+        self._ended = False
+        self._ahead_until = 0.0
+        self._used_leg: MediaLeg | None = None
+        self._synthesis: asyncio.Task[None] | None = None
+
+    @property
+    def turn(self) -> int:
+        """The turn whose audio was sent last; 0 before there was any."""
+        return max(0, self._turn)
+
+    @property
+    def audible_turn(self) -> int | None:
+        """The turn of which the client has audio to play now, if any."""
+        return self._turn if self._sent and not self._paused and self._lead_s() > 0 else None
+
+    @property
+    def _paused(self) -> bool:
+        return self._paused_turn is not None
+
+    async def run(self) -> None:
+        """Synthesise and send until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._synthesise_wanted(), name="mouth-synthesis")
+            group.create_task(self._send_ready(), name="mouth-playout")
+
+    async def speak(self, request: Speak) -> None:
+        """Say the next sentence after those before it; its text goes out at once."""
+        if self._paused_turn != request.turn:
+            self._unpause()
+        await self._send(
+            {
+                "type": "answer",
+                "payload": {
+                    "text": request.text, "is_final": request.is_final, "turn": request.turn, "kind": request.kind,
+                },
+            }
+        )  # fmt: skip
+        self._wanted.put_nowait(request)
+
+    def cancel(self) -> None:
+        """Synthesise and send nothing more of what was asked for until now."""
+        self._unpause()
+        while not self._wanted.empty():
+            self._wanted.get_nowait()
+        self._ready.clear()
+        if self._synthesis is not None:
+            self._synthesis.cancel()
+        self._ended = True
+        self._changed.set()
+
+    def forget(self) -> None:
+        """What was sent is over: it need not be sent again to a client that comes back."""
+        self._sent.clear()
+
+    def wake(self) -> None:
+        """Look again where audio may go."""
+        self._changed.set()
+
+    async def playout(self, action: PlayoutAction, turn: int) -> None:
+        """Duck, pause, stop or resume; a client that has no audio of this turn is not bothered."""
+        heard_of = turn == self._turn and bool(self._sent)
+        if action == "pause" and not self._paused:
+            self._ahead_until = self._lead_s()
+            self._paused_turn = turn
+        elif action != "pause":
+            self._unpause()
+        if action == "stop":
+            self.cancel()
+            self._sent.clear()
+            self._ahead_until = 0.0
+        self._changed.set()
+        leg = self._used_leg or self._leg()
+        if leg is not None and heard_of:
+            await leg.playout(action, turn)
+
+    def rewind(self, played_s: float) -> None:
+        """Send again what follows the first `played_s` seconds of the present speech: a new client knows nothing."""
+        again: deque[_Ready] = deque()
+        for sent in self._sent:
+            chunk = sent.chunk
+            audio_s = len(chunk.pcm) / 2 / chunk.rate_hz
+            if played_s >= audio_s and not chunk.is_final:
+                played_s -= audio_s
+                continue
+            skip = round(played_s * chunk.rate_hz) * 2
+            played_s = 0.0
+            rest = SpokenChunk(
+                turn=chunk.turn, kind=chunk.kind, seq=0, pcm=chunk.pcm[skip:], rate_hz=chunk.rate_hz,
+                text=chunk.text, is_final=chunk.is_final,
+            )  # fmt: skip
+            again.append(_Ready(rest, sent.request_id, again=True))
+        self._sent.clear()
+        self._used_leg = None
+        self._ready.extendleft(reversed(again))
+        self._ahead_until = 0.0
+        self._changed.set()
+
+    def _unpause(self) -> None:
+        if self._paused:
+            self._ahead_until = asyncio.get_running_loop().time() + self._lead_s()
+            self._paused_turn = None
+            self._changed.set()
+
+    async def _synthesise_wanted(self) -> None:
+        while True:
+            request = await self._wanted.get()
+            self._synthesis = asyncio.create_task(self._synthesise(request), name="mouth-sentence")
+            try:
+                await asyncio.wait([self._synthesis])
+            finally:
+                self._synthesis.cancel()
+            if not self._synthesis.cancelled() and (error := self._synthesis.exception()) is not None:
+                raise error
+
+    async def _synthesise(self, request: Speak) -> None:
+        """Turn a sentence into chunks; the last chunk of an answer is held back until it is known to be the last."""
+        loop = asyncio.get_running_loop()
+        text, held, rate_hz = request.text, b"", 0
+        try:
+            if request.text:
+                async for piece in _chunks(self._voice, request.text, loop.time() + max(0.0, self._lead_s())):
+                    rate_hz = piece.rate_hz
+                    if held:
+                        await self._make_ready(request, held, rate_hz, text, is_final=False)
+                        text = ""
+                    held = piece.pcm
+        except VoiceFailed as error:
+            _log.warning("not_spoken", turn=request.turn, error=str(error))
+            self._publish(TtsFailed(error=str(error), request_id=request.request_id, turn=request.turn))
+            if self._sent:
+                # What was sent is the whole answer now; the client waits for its last chunk.
+                end = SpokenChunk(
+                    turn=request.turn, kind=request.kind, seq=0, pcm=b"", rate_hz=16_000, text="", is_final=True
+                )
+                self._ready.append(_Ready(end, request.request_id, again=True))
+                self._changed.set()
+            return
+        if held or request.is_final:
+            await self._make_ready(request, held, rate_hz or 16_000, text, is_final=request.is_final)
+
+    async def _make_ready(self, request: Speak, pcm: bytes, rate_hz: int, text: str, *, is_final: bool) -> None:
+        while len(self._ready) >= READY_CHUNKS:
+            self._changed.clear()
+            await self._changed.wait()
+        chunk = SpokenChunk(
+            turn=request.turn, kind=request.kind, seq=0, pcm=pcm, rate_hz=rate_hz, text=text, is_final=is_final
+        )
+        self._ready.append(_Ready(chunk, request.request_id))
+        self._changed.set()
+
+    async def _send_ready(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            leg = self._leg()
+            wait_s = self._lead_s() - LEAD_S
+            if not self._ready or self._paused or leg is None or wait_s > 0:
+                self._changed.clear()
+                try:
+                    async with asyncio.timeout(wait_s if wait_s > 0 and self._ready and not self._paused else None):
+                        await self._changed.wait()
+                except TimeoutError:
+                    continue
+                continue
+            ready = self._ready.popleft()
+            self._changed.set()
+            chunk = self._numbered(ready.chunk, leg)
+            audio_s = len(chunk.pcm) / 2 / chunk.rate_hz
+            self._ahead_until = max(self._ahead_until, loop.time()) + audio_s
+            self._sent.append(_Ready(chunk, ready.request_id))
+            if not ready.again:
+                self._report(chunk, audio_s, ready.request_id)
+            try:
+                await (self._used_leg or leg).play(chunk)
+            except MediaLost:
+                # Kept in `_sent`: what was not played is sent again when a client is back.
+                self._used_leg = None
+
+    def _numbered(self, chunk: SpokenChunk, leg: MediaLeg) -> SpokenChunk:
+        if (chunk.turn, chunk.kind) != (self._turn, self._kind) or self._ended:
+            self._turn, self._kind, self._seq, self._ended = chunk.turn, chunk.kind, 0, False
+            self._sent.clear()
+        # An answer that is running moves to a better leg at its next sentence.
+        if chunk.text or self._used_leg is None:
+            self._used_leg = leg
+        self._seq += 1
+        return SpokenChunk(
+            turn=chunk.turn, kind=chunk.kind, seq=self._seq - 1, pcm=chunk.pcm, rate_hz=chunk.rate_hz,
+            text=chunk.text, is_final=chunk.is_final,
+        )  # fmt: skip
+
+    def _report(self, chunk: SpokenChunk, audio_s: float, request_id: str) -> None:
+        if chunk.pcm:
+            self._publish(
+                TtsChunkReady(
+                    seq=chunk.seq, audio_ms=audio_s * 1000, is_final=chunk.is_final, request_id=request_id,
+                    turn=chunk.turn,
+                )
+            )  # fmt: skip
+        if chunk.is_final:
+            self._publish(TtsDone(request_id=request_id, turn=chunk.turn))
+
+    def _lead_s(self) -> float:
+        """Return how many seconds of sent audio the client has still to play."""
+        if self._paused:
+            return max(0.0, self._ahead_until)
+        return max(0.0, self._ahead_until - asyncio.get_running_loop().time())
+
+
+async def _chunks(voice: Voice, text: str, deadline: float) -> AsyncIterator[SpeechPiece]:
+    """Yield a sentence's speech in chunks of about `CHUNK_S`, whatever pieces the voice makes."""
+    held, rate_hz = b"", 0
+    async for piece in voice.synthesise(text, deadline=deadline):
+        rate_hz = piece.rate_hz
+        held += piece.pcm
+        size = round(CHUNK_S * rate_hz) * 2
+        while len(held) >= size:
+            yield SpeechPiece(pcm=held[:size], rate_hz=rate_hz)
+            held = held[size:]
+    if held:
+        yield SpeechPiece(pcm=held, rate_hz=rate_hz)

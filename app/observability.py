@@ -1,0 +1,32 @@
+"""The two families of figures every process keeps."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from statecharts.events import EVENT_TYPES
+
+__all__ = ["EventFigures"]
+
+
+class EventFigures:
+    """How many facts were folded, with what outcome, and how long they took from publication."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._events = Counter(
+            "voicechart_events", "Facts folded, by outcome.", ["event_type", "status"], registry=self.registry
+        )
+        self._latency = Histogram(
+            "voicechart_event_latency_seconds",
+            "Publication of a fact to its fold.",
+            ["event_type"],
+            buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 1, 3),
+            registry=self.registry,
+        )
+
+    def count(self, event_type: str, status: str, latency_s: float) -> None:
+        """Note one fact; `status` is `accepted`, `dropped` or `failed`."""
+        label = event_type if event_type in EVENT_TYPES else "unknown"
+        self._events.labels(label, status).inc()
+        self._latency.labels(label).observe(max(0.0, latency_s))

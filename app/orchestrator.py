@@ -1,0 +1,242 @@
+"""Owns partitions of the log: folds events through charts and commits the outcome, whole or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+
+import msgspec
+import structlog
+
+from adapters.bus.port import Batch, BusUnavailable, Command, Commit, EventBus, Fenced, Lease
+from app.folding import Conversation, Folded, derived_envelopes
+from app.observability import EventFigures
+from app.session_record import SessionRecord, derived_id
+from statecharts.effects import CancelTimer, StartTimer
+from statecharts.events import Disconnected, Envelope, Event, TimerFired, to_envelope
+from statecharts.phrases import Phrases
+from statecharts.policy import Policy
+
+__all__ = ["Orchestrator"]
+
+_log = structlog.get_logger()
+
+PRESENCE_S = 2.0
+"""How long an announcement holds; it is repeated every half of that."""
+
+
+class Orchestrator:
+    """Runs the charts of the sessions whose partitions it owns.
+
+    Args:
+        bus: Where the events are.
+        name: Unique among all orchestrators.
+        policy: The numbers of turn-taking.
+        phrases: What is said of our own accord.
+        figures: Where to count.
+        mirrored: Whether to copy every event to the session view.
+    """
+
+    def __init__(
+        self, bus: EventBus, name: str, policy: Policy, phrases: Phrases, figures: EventFigures, *, mirrored: bool
+    ) -> None:
+        self._bus = bus
+        self._name = name
+        self._policy = policy
+        self._phrases = phrases
+        self._figures = figures
+        self._mirrored = mirrored
+        self._conversations: dict[int, dict[str, Conversation]] = {}
+        self._alarms: dict[tuple[str, str], asyncio.TimerHandle] = {}
+        self._rung: asyncio.Queue[Envelope] = asyncio.Queue()
+        self._ownership = bus.own(name)
+
+    @property
+    def partitions_owned(self) -> int:
+        """How many partitions this one folds now."""
+        return len(self._ownership.leases)
+
+    async def run(self) -> None:
+        """Fold and commit until cancelled; then give the partitions back."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._publish_alarms(), name="orchestrator-alarms")
+                group.create_task(self._watch_gateways(), name="orchestrator-presence")
+                async for batch in self._ownership.batches():
+                    await self._take(batch)
+        finally:
+            for alarm in self._alarms.values():
+                alarm.cancel()
+            await self._ownership.close()
+
+    async def _take(self, batch: Batch) -> None:
+        lease = batch.lease
+        try:
+            if not batch.entries:
+                await self._open_partition(lease)
+                return
+            folded = self._fold(batch)
+            await self._commit(lease, batch, folded)
+        except Fenced:
+            _log.warning("partition_lost", partition=lease.partition, epoch=lease.epoch)
+            self._close_partition(lease.partition)
+            return
+        except BusUnavailable as error:
+            _log.warning("commit_uncertain", partition=lease.partition, error=str(error))
+            self._close_partition(lease.partition)
+            return
+        for outcome in folded:
+            self._arm(outcome)
+        await self._tell(lease, folded)
+
+    async def _open_partition(self, lease: Lease) -> None:
+        self._close_partition(lease.partition)
+        conversations = self._conversations.setdefault(lease.partition, {})
+        for session_id, blob in (await self._ownership.snapshots(lease)).items():
+            record = SessionRecord.decode(blob)
+            conversations[session_id] = Conversation(record, self._policy, self._phrases)
+            for name, due in record.context.timers.items():
+                self._set_alarm(session_id, name, due)
+
+    def _close_partition(self, partition: int) -> None:
+        for session_id in self._conversations.pop(partition, {}):
+            self._forget_alarms(session_id)
+
+    def _fold(self, batch: Batch) -> list[Folded]:
+        conversations = self._conversations.setdefault(batch.lease.partition, {})
+        folded: list[Folded] = []
+        for entry in batch.entries:
+            envelope = entry.envelope
+            if envelope is None:
+                _log.warning("entry_unreadable", position=entry.position, error=entry.error)
+                self._figures.count("unknown", "failed", 0.0)
+                continue
+            conversation = conversations.get(envelope.session_id)
+            if conversation is None:
+                record = SessionRecord(session_id=envelope.session_id)
+                conversation = conversations[envelope.session_id] = Conversation(record, self._policy, self._phrases)
+            folded.append(conversation.fold(entry, envelope))
+        return folded
+
+    async def _commit(self, lease: Lease, batch: Batch, folded: list[Folded]) -> None:
+        conversations = self._conversations[lease.partition]
+        touched = {outcome.envelope.session_id for outcome in folded}
+        await self._ownership.commit(
+            lease,
+            Commit(
+                upto=batch.entries[-1].position,
+                snapshots={session_id: conversations[session_id].record.encode() for session_id in sorted(touched)},
+                tasks=[task for outcome in folded for task in outcome.tasks],
+                commands=self._commands(conversations, folded),
+                journal=[msgspec.json.encode(outcome.record) for outcome in folded],
+            ),
+        )
+
+    def _commands(self, conversations: dict[str, Conversation], folded: Iterable[Folded]) -> list[tuple[str, Command]]:
+        return [
+            (conversations[command.session_id].record.gateway, command)
+            for outcome in folded
+            if (command := outcome.command) is not None
+        ]
+
+    async def _tell(self, lease: Lease, folded: list[Folded]) -> None:
+        """After the commit: count, mirror, and erase what was asked to be erased."""
+        now = time.time()
+        view: list[Envelope] = []
+        states: dict[str, tuple[str, float]] = {}
+        for outcome in folded:
+            envelope = outcome.envelope
+            latency_s = max(0.0, now - envelope.timestamp)
+            self._figures.count(envelope.event_type, outcome.status, latency_s)
+            conversation = self._conversations.get(lease.partition, {}).get(envelope.session_id)
+            if conversation is None or not self._mirrored:
+                continue
+            record = conversation.record
+            view += [envelope, *derived_envelopes(record, envelope, outcome.effects)]
+            view.append(_measured(record, envelope, latency_s))
+            states[envelope.session_id] = (record.state.split(".")[0], record.context.now)
+        if view:
+            await self._bus.mirror(view, states)
+        for outcome in folded:
+            if outcome.erase:
+                session_id = outcome.envelope.session_id
+                self._conversations.get(lease.partition, {}).pop(session_id, None)
+                self._forget_alarms(session_id)
+                await self._bus.erase(session_id)
+
+    def _arm(self, outcome: Folded) -> None:
+        session_id = outcome.envelope.session_id
+        for effect in outcome.effects:
+            if isinstance(effect, StartTimer):
+                self._set_alarm(session_id, effect.name, outcome.record.at + effect.delay_s)
+            elif isinstance(effect, CancelTimer) and (alarm := self._alarms.pop((session_id, effect.name), None)):
+                alarm.cancel()
+
+    def _set_alarm(self, session_id: str, name: str, due: float) -> None:
+        key = (session_id, name)
+        if alarm := self._alarms.pop(key, None):
+            alarm.cancel()
+        delay_s = max(0.0, due - time.time())
+        self._alarms[key] = asyncio.get_running_loop().call_later(delay_s, self._ring, key, due)
+
+    def _ring(self, key: tuple[str, str], due: float) -> None:
+        session_id, name = key
+        self._alarms.pop(key, None)
+        # The clock that armed it may lag behind the one the chart counts with: never fire early.
+        event = TimerFired(name=name, timestamp=max(due, time.time()), event_id=derived_id(session_id, name, due))
+        self._say(session_id, event)
+
+    def _forget_alarms(self, session_id: str) -> None:
+        for key in [key for key in self._alarms if key[0] == session_id]:
+            self._alarms.pop(key).cancel()
+
+    def _say(self, session_id: str, event: Event) -> None:
+        # Unbounded on purpose: one alarm rings once, so it holds at most one entry per running timer.
+        self._rung.put_nowait(to_envelope(event, session_id, source=self._name))
+
+    async def _publish_alarms(self) -> None:
+        while True:
+            envelopes = [await self._rung.get()]
+            while not self._rung.empty():
+                envelopes.append(self._rung.get_nowait())
+            while True:
+                try:
+                    await self._bus.publish(*envelopes)
+                    break
+                except BusUnavailable:
+                    await asyncio.sleep(0.05)
+
+    async def _watch_gateways(self) -> None:
+        """Announce ourselves; and say of clients whose gateway died that they are gone."""
+        while True:
+            try:
+                await self._bus.announce("orchestrator", self._name, PRESENCE_S)
+                alive = set(await self._bus.members("gateway"))
+            except BusUnavailable:
+                await asyncio.sleep(PRESENCE_S / 4)
+                continue
+            for conversations in list(self._conversations.values()):
+                for session_id, conversation in conversations.items():
+                    record = conversation.record
+                    if record.context.connected and record.gateway not in alive:
+                        gone = derived_id(session_id, record.gateway, "gone")
+                        self._say(
+                            session_id,
+                            Disconnected(reason="its gateway is gone", timestamp=time.time(), event_id=gone),
+                        )
+            await asyncio.sleep(PRESENCE_S / 2)
+
+
+def _measured(record: SessionRecord, envelope: Envelope, latency_s: float) -> Envelope:
+    return Envelope(
+        event_type="voice.metrics.event",
+        session_id=record.session_id,
+        payload={"event_type": envelope.event_type, "latency_ms": round(latency_s * 1000, 3)},
+        event_id=derived_id(envelope.event_id, "metrics"),
+        correlation_id=record.correlation_id,
+        timestamp=envelope.timestamp + latency_s,
+        source="orchestrator",
+        turn=envelope.turn,
+        metadata=record.metadata,
+    )

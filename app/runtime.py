@@ -1,0 +1,104 @@
+"""One process of voicechart: its roles, running together, and whether they are ready."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from adapters.answers.port import Answerer, IntentClassifier
+from adapters.bus.port import BusUnavailable, EventBus
+from app.gateway.gateway import Gateway
+from app.gateway.services import CallServices
+from app.observability import EventFigures
+from app.orchestrator import Orchestrator
+from app.workers import Worker, answer_requests, classify_requests
+from statecharts.phrases import Phrases
+from statecharts.policy import Policy
+
+__all__ = ["Parts", "Runtime"]
+
+_log = structlog.get_logger()
+TRIM_EVERY_S = 60.0
+
+
+@dataclass
+class Parts:
+    """What the roles are made of; what a role of this process does not need is left out."""
+
+    policy: Policy
+    phrases: Phrases
+    call_services: CallServices | None = None
+    classifier: IntentClassifier | None = None
+    answerer: Answerer | None = None
+
+
+@dataclass
+class Runtime:
+    """The running roles of a process.
+
+    Attributes:
+        bus: The log they share.
+        parts: What they are made of, once it is loaded.
+        roles: Some of `gateway`, `orchestrator`, `workers`.
+    """
+
+    bus: EventBus
+    roles: Sequence[str]
+    mirrored: bool
+    retention_s: float
+    figures: EventFigures = field(default_factory=EventFigures)
+    parts: Parts | None = None
+    gateway: Gateway | None = None
+    orchestrator: Orchestrator | None = None
+    draining: bool = False
+
+    async def run(self, parts: Parts, started: asyncio.Event) -> None:
+        """Run the roles until cancelled."""
+        self.parts = parts
+        suffix = uuid.uuid4().hex[:12]
+        async with asyncio.TaskGroup() as group:
+            if "orchestrator" in self.roles:
+                self.orchestrator = Orchestrator(
+                    self.bus, f"orchestrator-{suffix}", parts.policy, parts.phrases, self.figures,
+                    mirrored=self.mirrored,
+                )  # fmt: skip
+                group.create_task(self.orchestrator.run(), name="orchestrator")
+                group.create_task(self._trim(), name="trimmer")
+            if parts.classifier is not None:
+                worker = Worker(self.bus, "intent", f"intent-{suffix}", classify_requests(parts.classifier))
+                group.create_task(worker.run(), name="intent-worker")
+            if parts.answerer is not None:
+                worker = Worker(self.bus, "rag", f"rag-{suffix}", answer_requests(parts.answerer))
+                group.create_task(worker.run(), name="rag-worker")
+            if parts.call_services is not None:
+                self.gateway = Gateway(self.bus, parts.call_services)
+                group.create_task(self.gateway.run(), name="gateway")
+            started.set()
+
+    async def missing(self) -> list[str]:
+        """Return what keeps a question asked now from being answered; nothing, when ready."""
+        if self.draining:
+            return ["the server is shutting down"]
+        if self.parts is None:
+            return ["models are still loading"]
+        try:
+            await self.bus.ping()
+            roles = {role: await self.bus.members(role) for role in ("orchestrator", "intent", "rag")}
+        except BusUnavailable as error:
+            return [str(error)]
+        missing = [f"no {role} is alive" for role, names in roles.items() if not names]
+        if self.orchestrator is not None and not self.orchestrator.partitions_owned:
+            missing.append("no partition is owned yet")
+        return missing
+
+    async def _trim(self) -> None:
+        while True:
+            await asyncio.sleep(TRIM_EVERY_S)
+            try:
+                await self.bus.trim(self.retention_s)
+            except BusUnavailable as error:
+                _log.warning("log_not_trimmed", error=str(error))

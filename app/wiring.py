@@ -1,0 +1,140 @@
+"""The one place that names technologies: which adapter fills which port."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import structlog
+
+from adapters.answers.bm25 import Bm25Answerer
+from adapters.answers.intents import RuleIntents
+from adapters.bus.embedded_valkey import EmbeddedValkey
+from adapters.bus.memory import MemoryBus
+from adapters.bus.port import EventBus
+from adapters.bus.redis_streams import RedisStreamsBus
+from adapters.detectors.silero import SileroDetector
+from adapters.media.webrtc import WebRtcPeer
+from adapters.media.websocket import WebSocketLeg
+from adapters.recognisers.whisper import WhisperRecogniser
+from adapters.voices.edge import EdgeVoice
+from adapters.voices.espeak import EspeakVoice
+from adapters.voices.fallback import FallbackVoice
+from adapters.voices.piper import PiperVoice
+from adapters.voices.port import Voice
+from app.gateway.services import CallServices
+from app.runtime import Parts
+from app.settings import Settings
+from statecharts.events import VoicechartError
+from statecharts.phrases import Phrases
+from statecharts.policy import Policy
+
+__all__ = ["load_parts", "open_bus"]
+
+_log = structlog.get_logger()
+_T = TypeVar("_T")
+_S = TypeVar("_S", Policy, Phrases)
+
+
+@asynccontextmanager
+async def open_bus(settings: Settings) -> AsyncIterator[EventBus]:
+    """Open the bus of the settings; without an address it brings a server of its own, which ends with it."""
+    if settings.bus.startswith("memory:"):
+        memory = MemoryBus()
+        await memory.start()
+        yield memory
+        await memory.close()
+        return
+    embedded = None if settings.bus else EmbeddedValkey(Path(settings.data))
+    url = settings.bus or await asyncio.to_thread(_start, embedded)
+    bus = RedisStreamsBus(url)
+    try:
+        await bus.start()
+        try:
+            yield bus
+        finally:
+            await bus.close()
+    finally:
+        if embedded is not None:
+            await asyncio.to_thread(embedded.stop)
+
+
+def _start(embedded: EmbeddedValkey | None) -> str:
+    assert embedded is not None
+    return embedded.start()
+
+
+async def load_parts(settings: Settings, roles: Sequence[str], progress: Callable[[str], None]) -> Parts:
+    """Load what these roles need, all models at the same time.
+
+    Args:
+        settings: Which models, which knowledge.
+        roles: Some of `gateway`, `orchestrator`, `workers`.
+        progress: Told of each part when it is there.
+
+    Raises:
+        VoicechartError: A part cannot be had; the message says what to do.
+    """
+    parts = Parts(policy=_read(Policy, settings.policy, "policy"), phrases=_read(Phrases, settings.phrases, "phrases"))
+
+    async def load(name: str, make: Callable[[], _T]) -> _T:
+        made = await asyncio.to_thread(make)
+        progress(name)
+        return made
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            if "workers" in roles:
+                parts.classifier = RuleIntents()
+                answers = group.create_task(
+                    load(f"knowledge ({settings.knowledge})", partial(Bm25Answerer, Path(settings.knowledge)))
+                )
+            if "gateway" in roles:
+                detector = group.create_task(load("voice detector (Silero)", SileroDetector))
+                recogniser = group.create_task(
+                    load(f"recogniser (Whisper {settings.model})", partial(WhisperRecogniser, settings.model))
+                )
+                voice = group.create_task(load(f"voice ({settings.voice})", partial(_voice, settings.voice)))
+    except* VoicechartError as errors:
+        raise errors.exceptions[0] from None
+    if "workers" in roles:
+        parts.answerer = answers.result()
+    if "gateway" in roles:
+        parts.call_services = CallServices(
+            detector=detector.result(),
+            recogniser=recogniser.result(),
+            voice=voice.result(),
+            policy=parts.policy,
+            fed_leg=WebSocketLeg,
+            peer_leg=partial(WebRtcPeer, ice_servers=settings.ice_servers, include_loopback=settings.include_loopback),
+        )
+    return parts
+
+
+def _voice(name: str) -> Voice:
+    espeak = EspeakVoice()
+    if name == "espeak":
+        return espeak
+    if name == "edge":
+        return FallbackVoice(EdgeVoice(), espeak)
+    if importlib.util.find_spec("piper") is None:
+        _log.warning("voice_missing", voice="piper", instead="espeak", advice="install voicechart[piper]")
+        return espeak
+    return FallbackVoice(PiperVoice(), espeak)
+
+
+def _read(cls: type[_S], values: dict[str, object], table: str) -> _S:
+    known = cls.__struct_fields__
+    for name in values:
+        if name not in known:
+            raise VoicechartError(f"there is no {table} setting {name!r}; there are {', '.join(known)}")
+    try:
+        return msgspec.convert(values, cls)
+    except msgspec.ValidationError as error:
+        raise VoicechartError(f"a setting of [{table}] is wrong: {error}") from error

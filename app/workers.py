@@ -1,0 +1,152 @@
+"""Runs one kind of task: takes requests from the bus, answers them with facts, retries and puts aside."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from adapters.answers.port import Answerer, IntentClassifier
+from adapters.bus.port import BusUnavailable, EventBus, TaskDelivery
+from app.session_record import derived_id
+from statecharts.events import (
+    Envelope,
+    Event,
+    IntentDetected,
+    IntentFailed,
+    InvalidEvent,
+    RagAnswerReady,
+    RagFailed,
+    to_envelope,
+)
+
+__all__ = ["Worker", "answer_requests", "classify_requests"]
+
+_log = structlog.get_logger()
+
+MAX_ATTEMPTS = 3
+"""Deliveries after which a request is put aside for a person: the usual delivery limit of brokers."""
+BACKOFF_S = 0.2
+PRESENCE_S = 2.0
+
+Work = Callable[[str, str], Iterable[Event]]
+"""From the request's text and id to the facts that answer it."""
+
+
+def classify_requests(classifier: IntentClassifier) -> Work:
+    """Return the work of an intent worker."""
+
+    def work(text: str, request_id: str) -> Iterable[Event]:
+        judged = classifier.classify(text)
+        yield IntentDetected(intent=judged.intent, confidence=judged.confidence, request_id=request_id)
+
+    return work
+
+
+def answer_requests(answerer: Answerer) -> Work:
+    """Return the work of a retrieval worker."""
+
+    def work(text: str, request_id: str) -> Iterable[Event]:
+        for sentence in answerer.answer(text):
+            yield RagAnswerReady(
+                text=sentence.text,
+                is_final=sentence.is_final,
+                request_id=request_id,
+                source=sentence.source,
+                score=sentence.score,
+            )
+
+    return work
+
+
+class Worker:
+    """One of the competing workers of a kind.
+
+    Args:
+        bus: Where requests come from and facts go to.
+        kind: `intent` or `rag`.
+        name: Unique among the workers of this kind.
+        work: What to do with a request.
+    """
+
+    def __init__(self, bus: EventBus, kind: str, name: str, work: Work) -> None:
+        self._bus = bus
+        self._kind = kind
+        self._name = name
+        self._work = work
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._announce(), name=f"{self._name}-presence")
+            async for delivery in self._bus.subscribe(self._kind, self._name):
+                await self._serve(delivery)
+
+    async def _serve(self, delivery: TaskDelivery) -> None:
+        request = delivery.envelope
+        try:
+            facts = list(self._facts(request))
+        except Exception as error:  # noqa: BLE001 - the outermost loop: whatever one request does, the rest is served
+            await self._fail(delivery, f"{type(error).__name__}: {error}")
+            return
+        try:
+            await self._bus.publish(*facts)
+            await delivery.ack()
+        except BusUnavailable as error:
+            _log.warning("answer_not_published", kind=self._kind, session=request.session_id, error=str(error))
+            await self._give_back(delivery)
+
+    def _facts(self, request: Envelope) -> Iterable[Envelope]:
+        text, request_id = request.payload.get("text"), request.payload.get("request_id", "")
+        if not isinstance(text, str) or not isinstance(request_id, str):
+            raise InvalidEvent(f"{request.event_type} needs a text and a request_id, it has {request.payload}")
+        for index, event in enumerate(self._work(text, request_id)):
+            yield self._envelope(request, event, index)
+
+    def _envelope(self, request: Envelope, event: Event, index: int) -> Envelope:
+        fact = to_envelope(event, request.session_id, source=self._name, metadata=request.metadata)
+        return Envelope(
+            event_type=fact.event_type,
+            session_id=fact.session_id,
+            payload=fact.payload,
+            # The same for every attempt at this request, so that a second delivery is seen as a copy.
+            event_id=derived_id(request.event_id, fact.event_type, index),
+            correlation_id=request.correlation_id,
+            timestamp=time.time(),
+            source=self._name,
+            turn=request.turn,
+            metadata=request.metadata,
+        )
+
+    async def _fail(self, delivery: TaskDelivery, error: str) -> None:
+        request = delivery.envelope
+        _log.warning(
+            "request_failed", kind=self._kind, session=request.session_id, attempt=delivery.attempts, error=error
+        )
+        if delivery.attempts < MAX_ATTEMPTS:
+            await self._give_back(delivery)
+            return
+        request_id = str(request.payload.get("request_id", ""))
+        failed = IntentFailed if self._kind == "intent" else RagFailed
+        try:
+            await self._bus.publish(self._envelope(request, failed(error=error, request_id=request_id), 0))
+            await delivery.dead_letter(error)
+        except BusUnavailable:
+            await self._give_back(delivery)
+
+    async def _give_back(self, delivery: TaskDelivery) -> None:
+        try:
+            await delivery.nack(BACKOFF_S * 2 ** (delivery.attempts - 1))
+        except BusUnavailable:
+            # Left pending: it is handed out again once its minimum idle time is over.
+            _log.warning("request_left_pending", kind=self._kind)
+
+    async def _announce(self) -> None:
+        while True:
+            try:
+                await self._bus.announce(self._kind, self._name, PRESENCE_S)
+            except BusUnavailable as error:
+                _log.debug("presence_not_announced", kind=self._kind, error=str(error))
+            await asyncio.sleep(PRESENCE_S / 2)
