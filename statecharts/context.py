@@ -43,6 +43,8 @@ class Context(Struct, omit_defaults=True):
     """The silence that ends a turn has passed."""
     pieces: int = 0
     """How often this utterance was cut because it did not end."""
+    words_at_cut: int = 0
+    """How many words it had when it was cut last."""
     carried: str = ""
     """Words of a turn that was taken back: they begin the next one."""
 

@@ -163,6 +163,7 @@ class ConversationChart(SteppedChart):
     )
     hearing_max = (
         LISTENING.hearing.to(None, cond="worth_going_on", on="cut_utterance")
+        | LISTENING.hearing.to(THINKING.working, cond="some_words", on="begin_turn")
         | LISTENING.hearing.to(LISTENING.quiet)
     )  # fmt: skip
     barge_in_speech = (

@@ -86,6 +86,7 @@ class Hearing:
     def cut_utterance(self) -> None:
         """Have a voice without end recognised piece by piece."""
         self._context.pieces += 1
+        self._context.words_at_cut = len(self._context.text.split())
         self._scene.emit(CutUtterance())
         self._timers.start("hearing_max", self._policy.hearing_max_s)
 
@@ -94,7 +95,7 @@ class Hearing:
         context = self._context
         context.text, context.confidence, context.origin = "", 0.0, "voice"
         context.final_known = context.silence_over = False
-        context.pieces = 0
+        context.pieces = context.words_at_cut = 0
 
 
 class Presence:

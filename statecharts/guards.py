@@ -59,8 +59,12 @@ class FloorGuards:
         return self._context.voice_on
 
     def worth_going_on(self) -> bool:
-        """A voice that does not end has brought words, or was not cut yet."""
-        return not self._context.pieces or bool(self._context.text)
+        """A voice that does not end has brought new words since it was cut last, or was not cut yet."""
+        return not self._context.pieces or len(self._context.text.split()) > self._context.words_at_cut
+
+    def some_words(self) -> bool:
+        """The caller has said something in this turn."""
+        return bool(self._scene.joined(self._context.text))
 
     def interruptible(self) -> bool:
         """The policy lets callers interrupt."""

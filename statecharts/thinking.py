@@ -45,7 +45,7 @@ class Thinking:
         context.turn_open = True
         context.intent, context.sentences, context.retrieved, context.late = "", [], False, False
         context.final_known = context.silence_over = False
-        context.requests, context.pieces, context.overlap_words = 0, 0, 0
+        context.requests = context.pieces = context.words_at_cut = context.overlap_words = 0
         scene.emit(
             RequestIntent(context.turn, text, f"{context.turn}.intent"),
             RequestAnswer(context.turn, text, f"{context.turn}.answer"),
