@@ -160,7 +160,7 @@ async def _drain(runtime: Runtime, drain_s: float, signals: _Signals) -> None:
         return
     _say(f"voicechart is draining: {gateway.calls} calls, up to {drain_s:.0f} s (again to stop at once)")
     deadline = time.monotonic() + drain_s
-    while gateway.busy and time.monotonic() < deadline and not signals.at_once.is_set():
+    while gateway.busy and time.monotonic() < deadline and not signals.at_once.is_set():  # noqa: ASYNC110 - calls end by themselves
         await asyncio.sleep(0.05)
 
 

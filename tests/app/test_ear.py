@@ -1,0 +1,124 @@
+"""What one caller's ear makes of a microphone."""
+
+from __future__ import annotations
+
+import asyncio
+
+from app.gateway.ear import PRE_ROLL_S, Ear
+from statecharts.events import Event, SpeechStarted, SpeechStopped, SttFinal, SttPartial
+from statecharts.policy import Policy
+from tests.fakes import LoudnessDetector, ScriptedRecogniser, quiet, sound
+
+
+class Listener:
+    """An ear, and what it published."""
+
+    def __init__(self, *texts: str, policy: Policy | None = None, takes_s: float = 0.0) -> None:
+        self.recogniser = ScriptedRecogniser(texts or ("hello",), takes_s)
+        self.events: list[Event] = []
+        self.reflexes: list[bool] = []
+        self.since: list[float] = []
+        self.ear = Ear(LoudnessDetector(), self.recogniser, policy or Policy(), self._publish, self.reflexes.append)
+
+    def _publish(self, event: Event, since_end_s: float) -> None:
+        self.events.append(event)
+        self.since.append(since_end_s)
+
+    def kinds(self) -> list[str]:
+        return [type(event).__name__ for event in self.events]
+
+    async def hear(self, *parts: bytes) -> None:
+        for part in parts:
+            for start in range(0, len(part), 640):
+                self.ear.hear(part[start : start + 640])
+                await asyncio.sleep(0)
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+
+async def test_a_voice_is_started_stopped_and_recognised() -> None:
+    listener = Listener("hello there")
+    await listener.hear(quiet(1.0), sound(0.8), quiet(0.5))
+    assert listener.kinds() == ["SpeechStarted", "SpeechStopped", "SttFinal"]
+    assert listener.reflexes == [True, False]
+    final = listener.events[-1]
+    assert isinstance(final, SttFinal)
+    assert final.text == "hello there"
+
+
+async def test_the_onset_and_the_end_are_told_in_the_microphones_own_time() -> None:
+    listener = Listener()
+    await listener.hear(quiet(1.0), sound(0.8), quiet(0.5))
+    started, stopped = listener.events[0], listener.events[1]
+    assert isinstance(started, SpeechStarted)
+    assert isinstance(stopped, SpeechStopped)
+    assert abs(started.audio_s - 1.0) < 0.04
+    assert abs(stopped.audio_s - 1.8) < 0.04
+    assert 0.16 <= stopped.silence_s < 0.2
+
+
+async def test_the_recogniser_gets_the_audio_from_before_the_onset_too() -> None:
+    listener = Listener()
+    await listener.hear(quiet(1.0), sound(0.8), quiet(0.5))
+    seconds = len(listener.recogniser.heard[0]) / 2 / 16_000
+    assert 0.8 + PRE_ROLL_S < seconds < 0.8 + PRE_ROLL_S + 0.3
+
+
+async def test_one_chunk_of_noise_is_no_voice() -> None:
+    listener = Listener()
+    await listener.hear(quiet(1.0), sound(0.02), quiet(0.5))
+    assert listener.events == []
+
+
+async def test_both_parts_of_a_turn_with_a_pause_are_recognised_as_one() -> None:
+    listener = Listener("first", "first and second", policy=Policy(partial_every_s=99))
+    await listener.hear(quiet(0.6), sound(0.6), quiet(0.3), sound(0.6), quiet(0.4))
+    assert [event.text for event in listener.events if isinstance(event, SttFinal)] == ["first", "first and second"]
+    assert len(listener.recogniser.heard[1]) > len(listener.recogniser.heard[0]) + len(sound(0.6))
+
+
+async def test_a_recognition_that_a_new_voice_overtakes_is_not_published() -> None:
+    listener = Listener("first", "first and second", takes_s=0.01)
+    await listener.hear(quiet(0.6), sound(0.6), quiet(0.2), sound(0.6), quiet(0.4))
+    await asyncio.sleep(0.05)
+    assert [event.text for event in listener.events if isinstance(event, SttFinal)] == ["first and second"]
+
+
+async def test_a_new_utterance_begins_without_the_words_of_the_last() -> None:
+    listener = Listener("one", "two")
+    await listener.hear(quiet(0.6), sound(0.6), quiet(0.4))
+    listener.ear.begin_utterance()
+    await listener.hear(quiet(2.0), sound(0.6), quiet(0.4))
+    assert len(listener.recogniser.heard[-1]) / 32_000 < 0.6 + PRE_ROLL_S + 0.3
+
+
+async def test_a_voice_that_is_on_when_an_utterance_ends_belongs_to_the_next() -> None:
+    listener = Listener("one", "two", policy=Policy(partial_every_s=99))
+    await listener.hear(quiet(0.6), sound(0.6), quiet(0.4), sound(0.3))
+    listener.ear.begin_utterance()
+    await listener.hear(sound(0.3), quiet(0.4))
+    assert 0.6 < len(listener.recogniser.heard[-1]) / 32_000 < 0.6 + PRE_ROLL_S + 0.3
+
+
+async def test_words_so_far_are_published_while_the_caller_speaks() -> None:
+    listener = Listener("how old", "how old is the", "how old is the bridge", policy=Policy(partial_every_s=0.5))
+    await listener.hear(quiet(0.6), sound(1.3), quiet(0.4))
+    partials = [event.text for event in listener.events if isinstance(event, SttPartial)]
+    assert partials == ["how old", "how old is the"]
+
+
+async def test_a_monologue_is_recognised_piece_by_piece_without_losing_a_word() -> None:
+    listener = Listener("once upon", "a time", policy=Policy(partial_every_s=99))
+    await listener.hear(quiet(0.6), sound(1.0))
+    listener.ear.cut_utterance()
+    await listener.hear(sound(1.0), quiet(0.4))
+    texts = [event.text for event in listener.events if isinstance(event, SttFinal)]
+    assert texts == ["once upon", "once upon a time"]
+    whole = sum(len(pcm) for pcm in listener.recogniser.heard) / 32_000
+    assert whole >= 2.0 + PRE_ROLL_S
+
+
+async def test_what_is_kept_of_a_quiet_microphone_is_bounded() -> None:
+    listener = Listener()
+    await listener.hear(quiet(30.0))
+    assert sum(map(len, listener.ear._audio)) < len(quiet(1.0))

@@ -1,0 +1,153 @@
+"""How one caller is spoken to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from app.gateway.mouth import LEAD_S, Mouth
+from app.gateway.services import Message
+from statecharts.effects import Speak
+from statecharts.events import Event, TtsChunkReady, TtsDone, TtsFailed
+from tests.fakes import RecordingLeg, ToneVoice
+
+TEN_WORDS = "one two three four five six seven eight nine ten"
+"""One second of audio, as `ToneVoice` speaks."""
+
+
+class Speaker:
+    """A mouth, the leg it speaks to, and what it said of it."""
+
+    def __init__(self) -> None:
+        self.leg: RecordingLeg | None = RecordingLeg()
+        self.events: list[Event] = []
+        self.messages: list[Message] = []
+        self.mouth = Mouth(ToneVoice(), lambda: self.leg, self.events.append, self._send)
+
+    async def _send(self, message: Message) -> None:
+        self.messages.append(message)
+
+    async def say(self, text: str, *, turn: int = 1, is_final: bool = True, number: int = 1) -> None:
+        await self.mouth.speak(Speak(turn, text, is_final, "answer", f"{turn}.answer.{number}"))
+
+    async def until(self, kind: type[Event]) -> None:
+        async with asyncio.timeout(5.0):
+            while not any(isinstance(event, kind) for event in self.events):
+                await asyncio.sleep(0.005)
+
+    def chunks(self) -> list[TtsChunkReady]:
+        return [event for event in self.events if isinstance(event, TtsChunkReady)]
+
+
+@asynccontextmanager
+async def speaker() -> AsyncIterator[Speaker]:
+    made = Speaker()
+    running = asyncio.create_task(made.mouth.run())
+    try:
+        yield made
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_sentence_is_sent_whole_in_order_and_ends_once() -> None:
+    async with speaker() as made:
+        await made.say("one two three")
+        await made.until(TtsDone)
+        assert made.leg is not None
+        assert [chunk.seq for chunk in made.leg.played] == list(range(len(made.leg.played)))
+        assert [chunk.is_final for chunk in made.leg.played] == [False] * (len(made.leg.played) - 1) + [True]
+        assert abs(made.leg.audio_s - 0.3) < 0.001
+        assert sum(chunk.audio_ms for chunk in made.chunks()) == 300
+        assert made.messages[0]["type"] == "answer"
+
+
+async def test_the_facts_of_a_chunk_come_before_the_end() -> None:
+    async with speaker() as made:
+        await made.say("one two three")
+        await made.until(TtsDone)
+        assert isinstance(made.events[-1], TtsDone)
+        assert all(isinstance(event, TtsChunkReady) for event in made.events[:-1])
+
+
+async def test_an_empty_last_sentence_ends_the_answer_with_an_empty_chunk() -> None:
+    async with speaker() as made:
+        await made.say("one", is_final=False)
+        await made.say("", number=2)
+        await made.until(TtsDone)
+        assert made.leg is not None
+        assert [(len(chunk.pcm) > 0, chunk.is_final) for chunk in made.leg.played] == [(True, False), (False, True)]
+
+
+async def test_audio_is_sent_less_than_a_second_ahead() -> None:
+    async with speaker() as made:
+        await made.say(" ".join([TEN_WORDS] * 3))
+        await asyncio.sleep(0.3)
+        assert made.leg is not None
+        assert 0.8 <= made.leg.audio_s <= LEAD_S + 0.2 + 0.5
+
+
+async def test_a_paused_answer_sends_nothing_and_goes_on_where_it_was() -> None:
+    async with speaker() as made:
+        await made.say(" ".join([TEN_WORDS] * 2))
+        await asyncio.sleep(0.1)
+        await made.mouth.playout("pause", 1)
+        assert made.leg is not None
+        before = len(made.leg.played)
+        await asyncio.sleep(0.5)
+        assert len(made.leg.played) == before
+        await made.mouth.playout("resume", 1)
+        await made.until(TtsDone)
+        assert abs(made.leg.audio_s - 2.0) < 0.001
+        assert made.leg.steered == [("pause", 1), ("resume", 1)]
+
+
+async def test_a_stopped_answer_says_nothing_more_and_the_next_turn_does() -> None:
+    async with speaker() as made:
+        await made.say(" ".join([TEN_WORDS] * 3))
+        await asyncio.sleep(0.05)
+        await made.mouth.playout("stop", 1)
+        assert made.leg is not None
+        before = len(made.leg.played)
+        await asyncio.sleep(0.3)
+        assert len(made.leg.played) == before
+        await made.say("two words", turn=2)
+        await made.until(TtsDone)
+        assert [chunk.turn for chunk in made.leg.played[before:]] == [2]
+        assert made.leg.played[before].seq == 0
+
+
+async def test_what_was_held_back_for_a_turn_taken_back_does_not_hold_the_next() -> None:
+    async with speaker() as made:
+        await made.mouth.playout("pause", 1)
+        await made.say("never heard")
+        made.mouth.cancel()
+        await made.say("heard", turn=2)
+        await made.until(TtsDone)
+        assert made.leg is not None
+        assert {chunk.turn for chunk in made.leg.played} == {2}
+        assert made.leg.steered == []
+
+
+async def test_a_client_that_comes_back_gets_the_rest_from_what_it_had_played() -> None:
+    async with speaker() as made:
+        await made.say(TEN_WORDS)
+        await made.until(TtsDone)
+        made.leg = RecordingLeg()
+        reported = len(made.events)
+        made.mouth.rewind(0.45)
+        async with asyncio.timeout(3.0):
+            while made.leg.audio_s < 0.549:
+                await asyncio.sleep(0.005)
+        assert abs(made.leg.audio_s - 0.55) < 0.001
+        assert made.leg.played[-1].is_final
+        assert len(made.events) == reported
+
+
+async def test_a_sentence_no_voice_can_say_is_told() -> None:
+    async with speaker() as made:
+        await made.say("this is broken")
+        await made.until(TtsFailed)
+        assert made.leg is not None
+        assert made.leg.played == []

@@ -1,0 +1,121 @@
+"""Small real implementations over memory, for tests that are about something else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import numpy as np
+
+from adapters.detectors.port import CHUNK_SAMPLES
+from adapters.media.port import SpokenChunk
+from adapters.recognisers.port import Recognised
+from adapters.voices.port import SpeechPiece, VoiceFailed
+from statecharts.effects import PlayoutAction
+
+__all__ = ["LoudnessDetector", "RecordingLeg", "ScriptedRecogniser", "ToneVoice", "quiet", "sound"]
+
+RATE_HZ = 16_000
+
+
+def sound(seconds: float) -> bytes:
+    """Return a loud tone (s16le, 16 kHz mono)."""
+    at = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
+    return (np.sin(2 * np.pi * 220 * at) * 8000).astype("<i2").tobytes()
+
+
+def quiet(seconds: float) -> bytes:
+    """Return silence (s16le, 16 kHz mono)."""
+    return bytes(round(seconds * RATE_HZ) * 2)
+
+
+class LoudnessDetector:
+    """Takes every loud chunk for a voice."""
+
+    def stream(self) -> LoudnessDetector:
+        return self
+
+    def probability(self, chunk: bytes) -> float:
+        samples = np.frombuffer(chunk, "<i2").astype(np.float64)
+        if len(samples) != CHUNK_SAMPLES:
+            raise ValueError(f"a chunk has {CHUNK_SAMPLES} samples, this one {len(samples)}")
+        return float(np.sqrt(np.mean(samples**2)) > 500)
+
+    def reset(self) -> None:
+        """It remembers nothing."""
+
+
+class ScriptedRecogniser:
+    """Gives one text after the other; the last one again and again.
+
+    Args:
+        texts: What is recognised, call by call.
+        takes_s: How long each call takes.
+    """
+
+    def __init__(self, texts: Sequence[str], takes_s: float = 0.0) -> None:
+        self._texts = list(texts)
+        self._takes_s = takes_s
+        self.heard: list[bytes] = []
+
+    async def recognise(self, pcm: bytes, *, deadline: float = 0.0) -> Recognised:
+        self.heard.append(pcm)
+        text = self._texts.pop(0) if len(self._texts) > 1 else self._texts[0]
+        await asyncio.sleep(self._takes_s)
+        return Recognised(text=text, confidence=0.9, audio_s=len(pcm) / 2 / RATE_HZ, took_s=self._takes_s)
+
+    def close(self) -> None:
+        """It holds nothing."""
+
+
+class ToneVoice:
+    """Speaks every word as a tone of a tenth of a second; "broken" cannot be spoken."""
+
+    name = "tone"
+
+    async def synthesise(self, text: str, *, deadline: float = 0.0) -> AsyncIterator[SpeechPiece]:
+        if "broken" in text:
+            raise VoiceFailed(f"cannot say {text!r}")
+        for _ in text.split():
+            await asyncio.sleep(0)
+            yield SpeechPiece(pcm=sound(0.1), rate_hz=RATE_HZ)
+
+    def close(self) -> None:
+        """It holds nothing."""
+
+
+class RecordingLeg:
+    """Keeps what it is given to play."""
+
+    transport = "memory"
+
+    def __init__(self) -> None:
+        self.played: list[SpokenChunk] = []
+        self.steered: list[tuple[PlayoutAction, int]] = []
+        self._microphone: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self.arrived = asyncio.Event()
+
+    @property
+    def audio_s(self) -> float:
+        """Seconds of audio played so far."""
+        return sum(len(chunk.pcm) / 2 / chunk.rate_hz for chunk in self.played)
+
+    def feed(self, pcm: bytes) -> None:
+        self._microphone.put_nowait(pcm)
+
+    async def microphone(self) -> AsyncIterator[bytes]:
+        while (pcm := await self._microphone.get()) is not None:
+            yield pcm
+
+    async def play(self, chunk: SpokenChunk) -> None:
+        self.played.append(chunk)
+        self.arrived.set()
+
+    async def playout(self, action: PlayoutAction, turn: int) -> None:
+        self.steered.append((action, turn))
+
+    def buffered_s(self) -> float:
+        return 0.0
+
+    async def close(self) -> None:
+        self._microphone.put_nowait(None)
