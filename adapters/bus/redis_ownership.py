@@ -1,0 +1,233 @@
+"""One orchestrator's partitions on Redis: leased, read, committed, given back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import msgspec
+import structlog
+
+from adapters.bus.codec import decode_entry, encode_command, encode_envelope
+from adapters.bus.port import Batch, BusUnavailable, Commit, Fenced, Lease
+from adapters.bus.redis_link import BLOCK_MS, Keys, Link
+from adapters.bus.redis_scripts import ACQUIRE, ANNOUNCE, COMMIT, MEMBERS, RELEASE, RENEW
+from statecharts.events import Envelope
+
+__all__ = ["LEASE_S", "RedisOwnership"]
+
+_log = structlog.get_logger()
+
+LEASE_S = 0.5
+"""A killed owner's partitions are taken over after at most this and a renewal's interval."""
+BATCH_ENTRIES = 200
+RETRY_S = 0.05
+
+
+class RedisOwnership:
+    """The partitions of one owner.
+
+    Args:
+        url: The server.
+        link: For commands.
+        keys: Names of the keys.
+        owner: Unique among all owners.
+        lease_s: How long a lease holds without renewal.
+    """
+
+    def __init__(self, url: str, link: Link, keys: Keys, owner: str, lease_s: float = LEASE_S) -> None:
+        self._link = link
+        self._reader = Link(url, blocking=True)
+        self._keys = keys
+        self._owner = owner
+        self._lease_s = lease_s
+        self._held: dict[int, Lease] = {}
+        self._committed: dict[int, str] = {}
+        self._read_to: dict[int, str] = {}
+        self._new: set[int] = set()
+        self._orphans: set[int] = set()
+        self._away = False
+        self._closed = False
+        self._changed = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
+
+    @property
+    def leases(self) -> Sequence[Lease]:
+        return list(self._held.values())
+
+    def freeze(self) -> None:
+        """Renew nothing any more, as a process that was stopped would; for tests."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+
+    async def snapshots(self, lease: Lease) -> dict[str, bytes]:
+        return await self._link.table(self._keys.snapshots(lease.partition))
+
+    async def batches(self) -> AsyncIterator[Batch]:
+        self._keeper = asyncio.create_task(self._keep_leases(), name=f"{self._owner}-leases")
+        try:
+            while not self._closed:
+                try:
+                    for lease in await self._newly_owned():
+                        yield Batch(lease=lease, entries=[])
+                    for batch in await self._read():
+                        yield batch
+                    self._tell(None)
+                except BusUnavailable as error:
+                    self._tell(error)
+                    await asyncio.sleep(RETRY_S)
+        finally:
+            self._keeper.cancel()
+
+    async def commit(self, lease: Lease, commit: Commit) -> None:
+        partition = lease.partition
+        if self._held.get(partition) != lease:
+            raise Fenced(f"the lease of partition {partition} is over")
+        outputs = [
+            (self._keys.tasks(kind, partition), encode_envelope(_stamped(envelope, lease.epoch)))
+            for kind, envelope in commit.tasks
+        ] + [
+            (
+                self._keys.gateway(gateway, partition),
+                encode_command(msgspec.structs.replace(command, epoch=lease.epoch)),
+            )
+            for gateway, command in commit.commands
+        ]
+        keys = [
+            self._keys.epoch(partition), self._keys.offset(partition), self._keys.snapshots(partition),
+            self._keys.journal(partition), *(stream for stream, _ in outputs),
+        ]  # fmt: skip
+        args: list[str | bytes | float] = [lease.epoch, self._committed[partition], commit.upto, len(commit.snapshots)]
+        for session_id, blob in commit.snapshots.items():
+            args += [session_id, blob]
+        args += [len(commit.journal), *commit.journal, *(data for _, data in outputs)]
+        try:
+            outcome = await self._link.script(COMMIT, keys, *args)
+        except BusUnavailable:
+            self._new.add(partition)
+            raise
+        if outcome == b"FENCED":
+            self._lose(partition)
+            raise Fenced(f"partition {partition} has another owner; epoch {lease.epoch} is over")
+        if outcome != b"OK":
+            # An earlier commit of ours did happen though its answer was lost: read on from where it led.
+            self._new.add(partition)
+            raise BusUnavailable(f"partition {partition} stands elsewhere: {outcome!r}")
+        self._committed[partition] = commit.upto
+
+    async def close(self) -> None:
+        self._closed = True
+        self._changed.set()
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        try:
+            for lease in self.leases:
+                await self._link.script(RELEASE, [self._keys.lease(lease.partition)], self._mark(lease))
+            await self._link.call("ZREM", self._keys.presence("owner"), self._owner)
+        except BusUnavailable as error:
+            _log.info("leases_not_given_back", owner=self._owner, error=str(error))
+        self._held.clear()
+        await self._reader.close()
+
+    # --- reading
+
+    async def _newly_owned(self) -> list[Lease]:
+        opened = []
+        for partition in sorted(self._new):
+            offset = await self._link.text(self._keys.offset(partition))
+            self._new.discard(partition)
+            if (lease := self._held.get(partition)) is not None:
+                self._committed[partition] = self._read_to[partition] = offset or "0-0"
+                opened.append(lease)
+        return opened
+
+    async def _read(self) -> list[Batch]:
+        streams = {self._keys.events(partition): self._read_to[partition] for partition in self._held
+                   if partition not in self._new}  # fmt: skip
+        if not streams:
+            self._changed.clear()
+            if not self._new and not self._closed:
+                await self._changed.wait()
+            return []
+        batches = []
+        for stream, found in await self._reader.read(streams, BATCH_ENTRIES, BLOCK_MS):
+            partition = self._keys.of(stream)
+            lease = self._held.get(partition)
+            entries = [decode_entry(entry.position, entry.data) for entry in found]
+            if lease is not None and partition not in self._new and entries:
+                self._read_to[partition] = entries[-1].position
+                batches.append(Batch(lease=lease, entries=entries))
+        return batches
+
+    # --- leases
+
+    async def _keep_leases(self) -> None:
+        while True:
+            try:
+                await self._renew()
+                await self._acquire()
+            except BusUnavailable as error:
+                self._tell(error)
+            await asyncio.sleep(self._lease_s / 4)
+
+    async def _renew(self) -> None:
+        await self._link.script(ANNOUNCE, [self._keys.presence("owner")], self._owner, self._lease_s * 2)
+        held = self.leases
+        renewed = await self._link.call_all(
+            [("EVAL", RENEW, 1, self._keys.lease(lease.partition), self._mark(lease), self._ttl_ms) for lease in held]
+        )
+        for lease, alive in zip(held, renewed, strict=True):
+            if not alive and self._held.get(lease.partition) == lease:
+                _log.warning("lease_lost", partition=lease.partition, epoch=lease.epoch, owner=self._owner)
+                self._lose(lease.partition)
+
+    async def _acquire(self) -> None:
+        """Take a fair share; what stays an orphan for two rounds is taken whatever the share."""
+        owners = await self._link.script(MEMBERS, [self._keys.presence("owner")])
+        share = -(-self._keys.partitions // max(1, len(owners) if isinstance(owners, list) else 1))
+        if len(self._held) > share:
+            await self._release(max(self._held))
+            return
+        free = [partition for partition in range(self._keys.partitions) if partition not in self._held]
+        taken = await self._link.call_all([("EXISTS", self._keys.lease(partition)) for partition in free])
+        orphans = {partition for partition, there in zip(free, taken, strict=True) if not there}
+        for partition in sorted(orphans):
+            if len(self._held) >= share and partition not in self._orphans:
+                continue
+            keys = [self._keys.lease(partition), self._keys.epoch(partition)]
+            epoch = await self._link.script(ACQUIRE, keys, self._owner, self._ttl_ms)
+            if isinstance(epoch, int) and epoch:
+                self._held[partition] = Lease(partition=partition, epoch=epoch)
+                self._new.add(partition)
+        self._orphans = orphans - set(self._held)
+        if self._new:
+            self._changed.set()
+
+    async def _release(self, partition: int) -> None:
+        lease = self._held[partition]
+        self._lose(partition)
+        await self._link.script(RELEASE, [self._keys.lease(partition)], self._mark(lease))
+
+    def _lose(self, partition: int) -> None:
+        self._held.pop(partition, None)
+        self._new.discard(partition)
+
+    def _mark(self, lease: Lease) -> str:
+        return f"{self._owner}:{lease.epoch}"
+
+    @property
+    def _ttl_ms(self) -> int:
+        return round(self._lease_s * 1000)
+
+    def _tell(self, error: BusUnavailable | None) -> None:
+        """Log once when the server goes, once when it is back."""
+        if error is not None and not self._away:
+            _log.error("bus_away", owner=self._owner, error=str(error))
+        elif error is None and self._away:
+            _log.info("bus_back", owner=self._owner)
+        self._away = error is not None
+
+
+def _stamped(envelope: Envelope, epoch: int) -> Envelope:
+    return msgspec.structs.replace(envelope, metadata={**envelope.metadata, "epoch": epoch})

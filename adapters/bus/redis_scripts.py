@@ -1,0 +1,66 @@
+"""The steps that must happen whole: each is one script, on the keys of one partition."""
+
+from __future__ import annotations
+
+__all__ = ["ACQUIRE", "ANNOUNCE", "COMMIT", "MEMBERS", "RELEASE", "RENEW"]
+
+ACQUIRE = """
+-- KEYS lease, epoch; ARGV owner, ttl in ms. Returns the new epoch, or 0 if somebody has the lease.
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+local epoch = redis.call('INCR', KEYS[2])
+redis.call('SET', KEYS[1], ARGV[1] .. ':' .. epoch, 'PX', ARGV[2])
+return epoch
+"""
+
+RENEW = """
+-- KEYS lease; ARGV owner:epoch, ttl in ms. Returns 1, or 0 if the lease is over.
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return 0
+"""
+
+RELEASE = """
+-- KEYS lease; ARGV owner:epoch.
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+"""
+
+COMMIT = """
+-- KEYS epoch, offset, snapshots, journal, then the stream of each output.
+-- ARGV epoch, expected offset, new offset, number of snapshots, (session, state)*, number of records, record*, output*
+-- The fence is the epoch, not the lease: a lease that ran out and that nobody took may still commit.
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'FENCED' end
+local offset = redis.call('GET', KEYS[2]) or '0-0'
+if offset ~= ARGV[2] then return 'STALE ' .. offset end
+local at = 5
+for _ = 1, tonumber(ARGV[4]) do
+  if ARGV[at + 1] == '' then redis.call('HDEL', KEYS[3], ARGV[at])
+  else redis.call('HSET', KEYS[3], ARGV[at], ARGV[at + 1]) end
+  at = at + 2
+end
+local records = tonumber(ARGV[at])
+for i = 1, records do redis.call('XADD', KEYS[4], '*', 'data', ARGV[at + i]) end
+at = at + records + 1
+for i = 5, #KEYS do
+  redis.call('XADD', KEYS[i], '*', 'data', ARGV[at + i - 5])
+  -- Commands for a gateway that died have no reader left: they go by themselves.
+  if string.find(KEYS[i], '^voice:gateway:') then redis.call('EXPIRE', KEYS[i], 3600) end
+end
+redis.call('SET', KEYS[2], ARGV[3])
+return 'OK'
+"""
+
+ANNOUNCE = """
+-- KEYS presence; ARGV name, ttl in s. The server's clock counts, so that no two machines need to agree.
+local now = redis.call('TIME')
+now = now[1] + now[2] / 1000000
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
+redis.call('EXPIRE', KEYS[1], 3600)
+return 1
+"""
+
+MEMBERS = """
+-- KEYS presence
+local now = redis.call('TIME')
+return redis.call('ZRANGEBYSCORE', KEYS[1], now[1] + now[2] / 1000000, '+inf')
+"""

@@ -1,0 +1,221 @@
+"""The bus on Redis Streams: a partitioned log with leases, consumer groups for workers, a lane for each gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import cast
+
+import structlog
+
+from adapters.bus.codec import decode_command, decode_entry, encode_envelope
+from adapters.bus.port import BusUnavailable, Command, LogEntry, TaskDelivery, partition_of
+from adapters.bus.redis_link import BLOCK_MS, Entry, Keys, Link, shown
+from adapters.bus.redis_ownership import LEASE_S, RedisOwnership
+from adapters.bus.redis_scripts import ANNOUNCE, MEMBERS
+from adapters.bus.redis_workers import MIN_IDLE_S, RedisSubscription
+from adapters.bus.session_view import VIEW_KINDS, VIEW_TTL_S, state_key, view_stream
+from statecharts.events import Envelope, VoicechartError
+
+__all__ = ["RedisStreamsBus"]
+
+_log = structlog.get_logger()
+
+PARTITIONS_KEY = "voice:partitions"
+PAGE_ENTRIES = 1000
+RETRY_S = 0.1
+_POSITION = re.compile(r"\d+(-\d+)?")
+
+
+class RedisStreamsBus:
+    """The bus on one Redis-compatible server, 7.0 or newer.
+
+    Args:
+        url: `redis://`, `rediss://` or `unix://`.
+        partitions: How many there are to be; a server that has data already decides itself.
+        lease_s: How long a lease holds without renewal.
+        min_idle_s: After how long a request whose worker is silent is handed out again.
+    """
+
+    def __init__(
+        self, url: str, *, partitions: int = 16, lease_s: float = LEASE_S, min_idle_s: float = MIN_IDLE_S
+    ) -> None:
+        self._url = url
+        self._lease_s = lease_s
+        self._min_idle_s = min_idle_s
+        self._link = Link(url)
+        self._keys = Keys(partitions)
+        self._mirror_failed = False
+
+    @property
+    def partitions(self) -> int:
+        return self._keys.partitions
+
+    async def start(self) -> None:
+        await self._link.call("SET", PARTITIONS_KEY, self._keys.partitions, "NX")
+        stored = await self._link.text(PARTITIONS_KEY)
+        if not stored.isdigit() or not int(stored):
+            raise VoicechartError(
+                f"{PARTITIONS_KEY} at {shown(self._url)} is {stored!r}, not a number of partitions. "
+                "Another program may use these keys; give voicechart a database of its own."
+            )
+        self._keys = Keys(int(stored))
+
+    async def close(self) -> None:
+        await self._link.close()
+
+    async def ping(self) -> None:
+        await self._link.call("PING")
+
+    async def publish(self, *envelopes: Envelope) -> list[str]:
+        added = await self._link.call_all(
+            [
+                (
+                    "XADD",
+                    self._keys.events(self._partition(envelope.session_id)),
+                    "*",
+                    "data",
+                    encode_envelope(envelope),
+                )
+                for envelope in envelopes
+            ]
+        )
+        return [cast(bytes, position).decode() for position in added]
+
+    def own(self, owner: str) -> RedisOwnership:
+        return RedisOwnership(self._url, self._link, self._keys, owner, self._lease_s)
+
+    def subscribe(self, kind: str, worker: str) -> AsyncIterator[TaskDelivery]:
+        return RedisSubscription(self._url, self._link, self._keys, kind, worker, self._min_idle_s).deliveries()
+
+    async def listen(self, gateway: str) -> AsyncIterator[Command]:
+        reader = Link(self._url, blocking=True)
+        streams = {self._keys.gateway(gateway, partition): "0-0" for partition in range(self.partitions)}
+        epochs: dict[int, int] = {}
+        try:
+            while True:
+                try:
+                    found = await reader.read(streams, PAGE_ENTRIES, BLOCK_MS)
+                except BusUnavailable:
+                    await asyncio.sleep(RETRY_S)
+                    continue
+                for stream, entries in found:
+                    partition = self._keys.of(stream)
+                    for command in map(_command, entries):
+                        if command is None or command.epoch < epochs.get(partition, 0):
+                            _log.warning("command_refused", partition=partition, stream=stream)
+                            continue
+                        epochs[partition] = command.epoch
+                        yield command
+                    streams[stream] = entries[-1].position
+                await self._forget(found)
+        finally:
+            await reader.close()
+
+    async def _forget(self, taken: list[tuple[str, list[Entry]]]) -> None:
+        try:
+            await self._link.call_all(
+                [("XDEL", stream, *(entry.position for entry in entries)) for stream, entries in taken if entries]
+            )
+        except BusUnavailable:
+            # They expire with their stream.
+            _log.debug("commands_not_deleted", streams=len(taken))
+
+    async def replay(self, session_id: str, after: str = "") -> list[LogEntry]:
+        if after and not _POSITION.fullmatch(after):
+            raise ValueError(f"{after!r} is no position in the log; take the `id` of an event")
+        found = await self._scan(self._keys.events(self._partition(session_id)), session_id, after)
+        entries = (decode_entry(entry.position, entry.data) for entry in found)
+        return [entry for entry in entries if entry.envelope and entry.envelope.session_id == session_id]
+
+    async def journal(self, session_id: str) -> list[bytes]:
+        found = await self._scan(self._keys.journal(self._partition(session_id)), session_id)
+        return [entry.data for entry in found if entry.data is not None]
+
+    async def _scan(self, stream: str, session_id: str, after: str = "") -> list[Entry]:
+        """Return the entries of a stream that name a session."""
+        needle, found = f'"session_id":"{session_id}"'.encode(), []
+        first = f"({after}" if after else "-"
+        while True:
+            page = await self._link.range(stream, first, PAGE_ENTRIES)
+            found += [entry for entry in page if entry.data is not None and needle in entry.data]
+            if len(page) < PAGE_ENTRIES:
+                return found
+            first = f"({page[-1].position}"
+
+    async def snapshot(self, session_id: str) -> bytes | None:
+        key = self._keys.snapshots(self._partition(session_id))
+        return cast("bytes | None", await self._link.call("HGET", key, session_id))
+
+    async def all_snapshots(self) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        for partition in range(self.partitions):
+            found |= await self._link.table(self._keys.snapshots(partition))
+        return found
+
+    async def mirror(self, envelopes: Sequence[Envelope], states: dict[str, tuple[str, float]]) -> None:
+        commands: list[tuple[object, ...]] = []
+        streams: set[str] = set()
+        for envelope in envelopes:
+            stream = view_stream(envelope.event_type, envelope.session_id)
+            streams.add(stream)
+            commands.append(("XADD", stream, "*", "data", encode_envelope(envelope)))
+        for session_id, (state, last_update) in states.items():
+            streams.add(state_key(session_id))
+            commands.append(("HSET", state_key(session_id), "state", state, "last_update", last_update))
+        commands += [("EXPIRE", key, VIEW_TTL_S) for key in sorted(streams)]
+        try:
+            await self._link.call_all(commands)
+            self._mirror_failed = False
+        except BusUnavailable as error:
+            if not self._mirror_failed:
+                _log.warning("session_view_behind", error=str(error))
+            self._mirror_failed = True
+
+    async def erase(self, session_id: str) -> None:
+        partition = self._partition(session_id)
+        for stream in (self._keys.events(partition), self._keys.journal(partition), self._keys.dlq(partition)):
+            for entry in await self._scan(stream, session_id):
+                await self._link.call("XDEL", stream, entry.position)
+        view = [f"voice:{kind}:session:{session_id}" for kind in VIEW_KINDS]
+        await self._link.call_all(
+            [("HDEL", self._keys.snapshots(partition), session_id)]
+            + [("DEL", key) for key in (*view, state_key(session_id))]
+        )
+
+    async def trim(self, older_than_s: float) -> None:
+        cutoff = (round((time.time() - older_than_s) * 1000), 0)
+        for partition in range(self.partitions):
+            offset = await self._link.text(self._keys.offset(partition)) or "0-0"
+            bound = min(cutoff, _ordinal(offset))
+            minimum = f"{bound[0]}-{bound[1]}"
+            await self._link.call_all(
+                [
+                    ("XTRIM", self._keys.events(partition), "MINID", minimum),
+                    ("XTRIM", self._keys.journal(partition), "MINID", f"{cutoff[0]}-0"),
+                ]
+            )
+
+    async def announce(self, role: str, name: str, ttl_s: float) -> None:
+        await self._link.script(ANNOUNCE, [self._keys.presence(role)], name, ttl_s)
+
+    async def members(self, role: str) -> list[str]:
+        found = cast("list[bytes]", await self._link.script(MEMBERS, [self._keys.presence(role)]))
+        return sorted(name.decode() for name in found)
+
+    def _partition(self, session_id: str) -> int:
+        return partition_of(session_id, self.partitions)
+
+
+def _command(entry: Entry) -> Command | None:
+    try:
+        return decode_command(entry.data or b"")
+    except ValueError:  # msgspec's errors are ValueErrors
+        return None
+
+
+def _ordinal(position: str) -> tuple[int, int]:
+    milliseconds, _, sequence = position.partition("-")
+    return int(milliseconds), int(sequence or 0)
