@@ -175,7 +175,7 @@ export class Call {
   #webRtcLost(leg) {
     if (leg !== this.#webrtcLeg) return;
     this.#dropWebRtc();
-    this.#socketOnly = true; // the line is alive, its media is not: no second try
+    // By a new connection first: the network may have changed, and the offer alone makes the server let go of the old.
     void this.#carry();
   }
 

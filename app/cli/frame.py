@@ -1,0 +1,79 @@
+"""The frame of the command line: its commands, found when they are called, and what becomes of their errors."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import rich_click as click
+
+from app.settings import BadSetting
+from app.version import VERSION
+from statecharts.events import VoicechartError
+
+__all__ = ["cli", "main"]
+
+_COMMANDS = {
+    "serve": "Serve voice sessions.",
+    "call": "Be a caller: speak a recording to the server.",
+    "chat": "Talk with the server by keyboard.",
+    "diagram": "Draw the chart, or check the committed drawings.",
+    "bench": "Measure turns and the event log.",
+    "doctor": "Check the installation.",
+    "config": "Show the settings and where they come from.",
+}
+
+
+class _Lazy(click.RichGroup):
+    """Imports a command when it is called: `--help` need not load a model library."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return what a listing needs to know of a command."""
+        return click.RichCommand(cmd_name, help=_COMMANDS[cmd_name]) if cmd_name in _COMMANDS else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None and name is not None:
+            command = importlib.import_module(f"app.cli.{name}").command
+        return name, command, rest
+
+
+@click.group(cls=_Lazy, name="voicechart", context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="voicechart")
+def cli() -> None:
+    """A voice server whose turn-taking is one declarative statechart."""
+
+
+def main() -> int:
+    """Run the command line; return its exit code: 0, 1 (it says no) or 2 (bad use). Never a traceback."""
+    try:
+        outcome = cli.main(standalone_mode=False)
+    except click.UsageError as error:
+        error.show()
+        return 2
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        _complain(error.format_message())
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except VoicechartError as error:
+        _complain(str(error))
+        return 2 if isinstance(error, BadSetting) else 1
+    except BrokenPipeError:
+        # Whoever read us (`head`) has enough; keep the interpreter from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _complain(message: str) -> None:
+    indented = message.replace("\n", "\n            ")
+    sys.stderr.write(f"voicechart: {indented}\n")

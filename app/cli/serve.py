@@ -1,0 +1,65 @@
+"""`voicechart serve`: the server."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+
+import rich_click as click
+import structlog
+
+from app.settings import Settings, load_settings
+
+__all__ = ["command"]
+
+
+@click.command(name="serve")
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=int, help="Port to listen on.  [default: 8000]")
+@click.option("--bus", help="Redis-compatible server, redis://host:port/db.  [default: one of its own]")
+@click.option("--roles", help="Some of gateway,orchestrator,workers.  [default: all]")
+@click.option("--knowledge", help="Folder of .md and .txt files to answer from.  [default: about voicechart itself]")
+@click.option("--data", help="Folder of the own event log.  [default: .voicechart here]")
+@click.option("--voice", type=click.Choice(["piper", "espeak", "edge"]), help="Voice to speak with.  [default: piper]")
+@click.option("--model", help="Whisper model to recognise with.  [default: tiny.en]")
+@click.option("--insecure", is_flag=True, default=None, help="Listen to other machines though nobody signs in.")
+def command(**flags: object) -> int:
+    """Serve voice sessions; prints the address to open. Ctrl-C ends it."""
+    settings = load_settings(**flags)
+    if not _is_loopback(settings.host) and not settings.insecure:
+        raise click.UsageError(
+            f"--host {settings.host} lets other machines in, and nobody has to sign in yet. "
+            "Pass --insecure if that is what you want, or leave --host out."
+        )
+    _configure_logging(settings)
+    from app.server.serving import serve
+
+    return serve(settings)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _configure_logging(settings: Settings) -> None:
+    import sys
+
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    renderer: structlog.types.Processor = (
+        structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

@@ -1,0 +1,94 @@
+set positional-arguments
+set quiet
+
+# List the recipes
+_default:
+    just --justfile "{{ justfile() }}" --list --unsorted
+
+# Serve voice sessions on http://127.0.0.1:8000
+[group("use")]
+[no-exit-message]
+[no-cd]
+serve *args:
+    exec python -m app serve "$@"
+
+# Be a caller: speak FILE.wav to the server and print what it says
+[group("use")]
+[no-exit-message]
+[no-cd]
+call *args:
+    exec python -m app call "$@"
+
+# Talk with the server by keyboard
+[group("use")]
+[no-exit-message]
+[no-cd]
+chat *args:
+    exec python -m app chat "$@"
+
+# Draw the chart (render), or see whether the committed drawings are current (check)
+[group("use")]
+[no-exit-message]
+[no-cd]
+diagram *args:
+    exec python -m app diagram "$@"
+
+# Measure: turn, bus
+[group("use")]
+[no-exit-message]
+[no-cd]
+bench *args:
+    exec python -m app bench "$@"
+
+# Check the installation
+[group("use")]
+[no-exit-message]
+[no-cd]
+doctor *args:
+    exec python -m app doctor "$@"
+
+# Show the settings and where they come from
+[group("use")]
+[no-exit-message]
+[no-cd]
+config *args:
+    exec python -m app config "$@"
+
+# Run every check that must pass: format, lint, types, imports, diagrams, tests
+[group("develop")]
+[no-exit-message]
+test *args: lint
+    echo "== tests" >&2
+    exec python -m pytest "$@"
+
+# Check format, lint, types, import contracts and that the committed diagrams are current
+[group("develop")]
+[no-exit-message]
+lint:
+    echo "== format" >&2
+    ruff format --check --quiet . || { echo "run: ./run format" >&2; exit 1; }
+    echo "== lint" >&2
+    ruff check --quiet .
+    echo "== types" >&2
+    mypy
+    echo "== import contracts" >&2
+    lint-imports --no-logo
+    echo "== diagrams" >&2
+    python -m app diagram check
+
+# Bring the code into shape
+[group("develop")]
+format:
+    ruff format .
+    ruff check --fix .
+
+# Build the wheel into dist/
+[group("develop")]
+wheel:
+    python -m build --wheel --no-isolation
+
+# Write both locks anew from pyproject.toml; needs uv
+[group("develop")]
+lock:
+    uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 pyproject.toml --extra piper --group checkout -o requirements.lock
+    uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 -c requirements.lock --group test -o requirements-test.lock
