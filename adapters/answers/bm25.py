@@ -1,0 +1,107 @@
+"""Answers from a folder of documents by quoting the sentences that fit best."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import structlog
+
+from adapters.answers.documents import read_folder
+from adapters.answers.index import AskedTerm, PassageIndex
+from adapters.answers.port import Sentence
+from adapters.answers.questions import Question, parse_question
+from adapters.answers.ranking import FoundSentence, rank_sentences, with_second
+
+__all__ = ["UNKNOWN", "Bm25Answerer"]
+
+UNKNOWN = "I do not know that, because I found nothing about it in my documents."
+
+_MIN_COVERAGE = 0.64
+"""Share of a question's weight that a sentence and its surroundings must cover, or we do not know: a share, so it means
+the same in a folder of one sentence and of thousands. Of two words one is not enough, of three two are, just."""
+
+_PASSAGES = 12
+"""Passages whose sentences are compared."""
+
+_TITLE_LIKENESS = 0.8
+"""How alike a question without telling words and a heading must be: "what do you do" is answered under "What can you
+do?", and "who are you" is not."""
+
+_SECTION_WORDS = 120
+"""Longest description that is joined from several paragraphs of a section, in words: 45 seconds of speech."""
+
+_log = structlog.get_logger()
+
+
+class Bm25Answerer:
+    """An `Answerer` that extracts: every sentence it says stands in a document.
+
+    Args:
+        folder: Searched for `.md` and `.txt` files, subfolders included.
+
+    Raises:
+        KnowledgeMissing: The folder holds nothing that can be read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._index = PassageIndex(read_folder(folder))
+        sources = {passage.source for passage in self._index.passages}
+        _log.info("knowledge_read", folder=str(folder), files=len(sources), passages=len(self._index.passages))
+
+    def answer(self, text: str) -> Iterator[Sentence]:
+        """Yield the best sentence or two, or for "tell me about X" the whole passage; the last one is final."""
+        question = parse_question(text)
+        asked = self._index.understand(question.terms)
+        found = self._best_sentence(question, asked) if asked else self._titled(question)
+        if found is None:
+            yield Sentence(text=UNKNOWN, is_final=True)
+            return
+        if question.manner == "description":
+            texts = self._whole_passage(found.position, asked)
+        else:
+            sentences = self._index.passages[found.position].sentences
+            texts = [sentences[place] for place in with_second(self._index, found, question, asked)]
+        for number, sentence in enumerate(texts, start=1):
+            yield Sentence(
+                text=sentence,
+                source=self._index.passages[found.position].source,
+                score=round(min(found.coverage, 1.0), 3),
+                is_final=number == len(texts),
+            )
+
+    def _titled(self, question: Question) -> FoundSentence | None:
+        found = self._index.titled(question.words, likeness=_TITLE_LIKENESS)
+        return None if found is None else FoundSentence(found.position, 0, found.relevance, found.relevance)
+
+    def _best_sentence(self, question: Question, asked: Sequence[AskedTerm]) -> FoundSentence | None:
+        candidates = [
+            found
+            for hit in self._index.search(asked, limit=_PASSAGES)
+            for found in rank_sentences(self._index, hit, question, asked)
+            if found.coverage >= _MIN_COVERAGE
+        ]
+        return max(candidates, key=lambda found: found.rank, default=None)
+
+    def _whole_passage(self, position: int, asked: Sequence[AskedTerm]) -> list[str]:
+        """Return the sentences of a passage, or of the beginning of the section whose heading is the asked topic."""
+        passages = self._index.passages
+        titles = self._index.title_terms[position]
+        fitting = [sum(term.named(title) for term in asked) >= _MIN_COVERAGE * len(asked) for title in titles]
+        if not any(fitting):
+            return list(passages[position].sentences)
+        depth = len(fitting) - fitting[::-1].index(True)
+        section = self._section_of(position, depth)
+        while position and self._section_of(position - 1, depth) == section:
+            position -= 1
+        texts = list(passages[position].sentences)
+        for follower in range(position + 1, len(passages)):
+            more = [*texts, *passages[follower].sentences]
+            if self._section_of(follower, depth) != section or len(" ".join(more).split()) > _SECTION_WORDS:
+                break
+            texts = more
+        return texts
+
+    def _section_of(self, position: int, depth: int) -> tuple[str, ...]:
+        passage = self._index.passages[position]
+        return (passage.source, *passage.headings[:depth])

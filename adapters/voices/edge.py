@@ -1,0 +1,73 @@
+"""Microsoft Edge's voices, by edge-tts: better ones, but every sentence goes to a public service."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import av
+import edge_tts
+import edge_tts.exceptions
+
+from adapters.voices.port import SpeechPiece, VoiceFailed
+
+__all__ = ["EdgeVoice"]
+
+RATE_HZ = 24_000
+CONNECT_S = 2
+"""A network that swallows packets would otherwise keep the caller waiting for ten seconds."""
+RECEIVE_S = 10
+
+_FAILURES = (aiohttp.ClientError, edge_tts.exceptions.EdgeTTSException, TimeoutError, OSError, ValueError)
+
+
+class EdgeVoice:
+    """A voice of the public service; a connection a sentence.
+
+    Args:
+        voice: One of its voices, as `edge-tts --list-voices` names them.
+    """
+
+    def __init__(self, voice: str = "en-US-EmmaMultilingualNeural") -> None:
+        self._voice = voice
+
+    @property
+    def name(self) -> str:
+        return "edge"
+
+    async def synthesise(self, text: str, *, deadline: float = 0.0) -> AsyncIterator[SpeechPiece]:
+        if not any(character.isalnum() for character in text):
+            return
+        decoder = _Mp3Decoder()
+        try:
+            request = edge_tts.Communicate(
+                text.replace("\0", " "), self._voice, connect_timeout=CONNECT_S, receive_timeout=RECEIVE_S
+            )
+            async for message in request.stream():
+                if message["type"] == "audio" and (pcm := decoder.decode(message["data"])):
+                    yield SpeechPiece(pcm=pcm, rate_hz=RATE_HZ)
+        except _FAILURES as error:
+            raise VoiceFailed(f"the Edge service did not speak: {type(error).__name__}: {error}") from error
+
+    def close(self) -> None:
+        """It holds nothing between sentences."""
+
+
+class _Mp3Decoder:
+    """MP3 as it arrives to PCM."""
+
+    def __init__(self) -> None:
+        self._codec = av.CodecContext.create("mp3", "r")
+        self._resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE_HZ)
+
+    def decode(self, data: bytes) -> bytes:
+        pcm = b""
+        for packet in self._codec.parse(data):
+            try:
+                frames = self._codec.decode(packet)
+            except av.error.InvalidDataError:
+                continue  # a header of the file, not audio
+            for frame in frames:
+                for resampled in self._resampler.resample(frame):
+                    pcm += bytes(resampled.planes[0])[: resampled.samples * 2]
+        return pcm
