@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.server_process import ServerProcess
 
 # Deadlines measure the machine, not the code; `HYPOTHESIS_PROFILE=long` looks longer.
 settings.register_profile("short", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("long", max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
+
+
+@pytest.fixture(scope="session")
+def live_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real server with the sample knowledge and the real models; one for the whole run."""
+    server = ServerProcess(tmp_path_factory.mktemp("server"))
+    try:
+        yield server.wait_ready().url
+    finally:
+        server.stop()

@@ -34,7 +34,10 @@ try:
     os.read(0, 1)  # returns when the parent closes the pipe, or dies
 except KeyboardInterrupt:
     pass
-os.kill(server, signal.SIGTERM)
+try:
+    os.kill(server, signal.SIGTERM)
+except ProcessLookupError:
+    pass
 os.waitpid(server, 0)
 """
 """Stands between us and the server: whatever kills us closes the pipe it waits on, and it ends the server. A parent's
@@ -111,8 +114,7 @@ class EmbeddedValkey:
     def kill(self) -> None:
         """Kill the server where it stands; for tests of what a crash loses."""
         self._signal(signal.SIGKILL)
-        if self._guardian is not None:
-            self._guardian.wait(STOP_S)
+        self.stop()
 
     def _take_lock(self, folder: Path) -> None:
         lock = (folder / "lock").open("w")

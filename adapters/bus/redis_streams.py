@@ -45,7 +45,7 @@ class RedisStreamsBus:
         self._url = url
         self._lease_s = lease_s
         self._min_idle_s = min_idle_s
-        self._link = Link(url)
+        self.link = Link(url)
         self._keys = Keys(partitions)
         self._mirror_failed = False
 
@@ -54,8 +54,8 @@ class RedisStreamsBus:
         return self._keys.partitions
 
     async def start(self) -> None:
-        await self._link.call("SET", PARTITIONS_KEY, self._keys.partitions, "NX")
-        stored = await self._link.text(PARTITIONS_KEY)
+        await self.link.call("SET", PARTITIONS_KEY, self._keys.partitions, "NX")
+        stored = await self.link.text(PARTITIONS_KEY)
         if not stored.isdigit() or not int(stored):
             raise VoicechartError(
                 f"{PARTITIONS_KEY} at {shown(self._url)} is {stored!r}, not a number of partitions. "
@@ -64,13 +64,13 @@ class RedisStreamsBus:
         self._keys = Keys(int(stored))
 
     async def close(self) -> None:
-        await self._link.close()
+        await self.link.close()
 
     async def ping(self) -> None:
-        await self._link.call("PING")
+        await self.link.call("PING")
 
     async def publish(self, *envelopes: Envelope) -> list[str]:
-        added = await self._link.call_all(
+        added = await self.link.call_all(
             [
                 (
                     "XADD",
@@ -85,10 +85,10 @@ class RedisStreamsBus:
         return [cast(bytes, position).decode() for position in added]
 
     def own(self, owner: str) -> RedisOwnership:
-        return RedisOwnership(self._url, self._link, self._keys, owner, self._lease_s)
+        return RedisOwnership(self._url, self.link, self._keys, owner, self._lease_s)
 
     def subscribe(self, kind: str, worker: str) -> AsyncIterator[TaskDelivery]:
-        return RedisSubscription(self._url, self._link, self._keys, kind, worker, self._min_idle_s).deliveries()
+        return RedisSubscription(self._url, self.link, self._keys, kind, worker, self._min_idle_s).deliveries()
 
     async def listen(self, gateway: str) -> AsyncIterator[Command]:
         reader = Link(self._url, blocking=True)
@@ -116,7 +116,7 @@ class RedisStreamsBus:
 
     async def _forget(self, taken: list[tuple[str, list[Entry]]]) -> None:
         try:
-            await self._link.call_all(
+            await self.link.call_all(
                 [("XDEL", stream, *(entry.position for entry in entries)) for stream, entries in taken if entries]
             )
         except BusUnavailable:
@@ -139,7 +139,7 @@ class RedisStreamsBus:
         needle, found = f'"session_id":"{session_id}"'.encode(), []
         first = f"({after}" if after else "-"
         while True:
-            page = await self._link.range(stream, first, PAGE_ENTRIES)
+            page = await self.link.range(stream, first, PAGE_ENTRIES)
             found += [entry for entry in page if entry.data is not None and needle in entry.data]
             if len(page) < PAGE_ENTRIES:
                 return found
@@ -147,12 +147,12 @@ class RedisStreamsBus:
 
     async def snapshot(self, session_id: str) -> bytes | None:
         key = self._keys.snapshots(self._partition(session_id))
-        return cast("bytes | None", await self._link.call("HGET", key, session_id))
+        return cast("bytes | None", await self.link.call("HGET", key, session_id))
 
     async def all_snapshots(self) -> dict[str, bytes]:
         found: dict[str, bytes] = {}
         for partition in range(self.partitions):
-            found |= await self._link.table(self._keys.snapshots(partition))
+            found |= await self.link.table(self._keys.snapshots(partition))
         return found
 
     async def mirror(self, envelopes: Sequence[Envelope], states: dict[str, tuple[str, float]]) -> None:
@@ -167,7 +167,7 @@ class RedisStreamsBus:
             commands.append(("HSET", state_key(session_id), "state", state, "last_update", last_update))
         commands += [("EXPIRE", key, VIEW_TTL_S) for key in sorted(streams)]
         try:
-            await self._link.call_all(commands)
+            await self.link.call_all(commands)
             self._mirror_failed = False
         except BusUnavailable as error:
             if not self._mirror_failed:
@@ -178,9 +178,9 @@ class RedisStreamsBus:
         partition = self._partition(session_id)
         for stream in (self._keys.events(partition), self._keys.journal(partition), self._keys.dlq(partition)):
             for entry in await self._scan(stream, session_id):
-                await self._link.call("XDEL", stream, entry.position)
+                await self.link.call("XDEL", stream, entry.position)
         view = [f"voice:{kind}:session:{session_id}" for kind in VIEW_KINDS]
-        await self._link.call_all(
+        await self.link.call_all(
             [("HDEL", self._keys.snapshots(partition), session_id)]
             + [("DEL", key) for key in (*view, state_key(session_id))]
         )
@@ -188,10 +188,10 @@ class RedisStreamsBus:
     async def trim(self, older_than_s: float) -> None:
         cutoff = (round((time.time() - older_than_s) * 1000), 0)
         for partition in range(self.partitions):
-            offset = await self._link.text(self._keys.offset(partition)) or "0-0"
+            offset = await self.link.text(self._keys.offset(partition)) or "0-0"
             bound = min(cutoff, _ordinal(offset))
             minimum = f"{bound[0]}-{bound[1]}"
-            await self._link.call_all(
+            await self.link.call_all(
                 [
                     ("XTRIM", self._keys.events(partition), "MINID", minimum),
                     ("XTRIM", self._keys.journal(partition), "MINID", f"{cutoff[0]}-0"),
@@ -199,10 +199,10 @@ class RedisStreamsBus:
             )
 
     async def announce(self, role: str, name: str, ttl_s: float) -> None:
-        await self._link.script(ANNOUNCE, [self._keys.presence(role)], name, ttl_s)
+        await self.link.script(ANNOUNCE, [self._keys.presence(role)], name, ttl_s)
 
     async def members(self, role: str) -> list[str]:
-        found = cast("list[bytes]", await self._link.script(MEMBERS, [self._keys.presence(role)]))
+        found = cast("list[bytes]", await self.link.script(MEMBERS, [self._keys.presence(role)]))
         return sorted(name.decode() for name in found)
 
     def _partition(self, session_id: str) -> int:

@@ -24,7 +24,9 @@ MIN_IDLE_S = 15.0
 """A request whose worker is silent for so long is handed to another: longer than any honest request takes."""
 RECLAIM_EVERY_S = 1.0
 RETRY_S = 0.1
-BATCH_TASKS = 10
+FRESH_PER_STREAM = 1
+"""Requests taken at once from each stream: what a worker holds and does not serve yet, no other can."""
+RECLAIMED_PER_STREAM = 10
 
 
 class RedisDelivery:
@@ -134,7 +136,7 @@ class RedisSubscription:
             block_ms = max(1, min(block_ms, round((self._retries[0][0] - time.monotonic()) * 1000)))
         streams = [self._keys.tasks(self._kind, partition) for partition in range(self._keys.partitions)]
         answer = await self._reader.call(
-            "XREADGROUP", "GROUP", self._kind, self._worker, "COUNT", BATCH_TASKS, "BLOCK", block_ms,
+            "XREADGROUP", "GROUP", self._kind, self._worker, "COUNT", FRESH_PER_STREAM, "BLOCK", block_ms,
             "STREAMS", *streams, *([">"] * len(streams)),
         )  # fmt: skip
         return [
@@ -157,7 +159,7 @@ class RedisSubscription:
         streams = [self._keys.tasks(self._kind, partition) for partition in range(self._keys.partitions)]
         answers = await self._link.call_all(
             [
-                ("XAUTOCLAIM", stream, self._kind, self._worker, self._min_idle_ms, "0-0", "COUNT", BATCH_TASKS)
+                ("XAUTOCLAIM", stream, self._kind, self._worker, self._min_idle_ms, "0-0", "COUNT", RECLAIMED_PER_STREAM)
                 for stream in streams
             ]
         )

@@ -1,0 +1,71 @@
+"""The real server in a process of its own, for tests from the outside."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+__all__ = ["ROOT", "ServerProcess", "free_port"]
+
+ROOT = Path(__file__).parents[1]
+READY_S = 60.0
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class ServerProcess:
+    """`voicechart serve` with a folder and a port of its own."""
+
+    def __init__(self, folder: Path, *options: str, port: int | None = None) -> None:
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / f"server-{self.port}.log"
+        self._output = self.log.open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "app", "serve", "--port", str(self.port), "--data", str(folder / "data"), *options],
+            cwd=ROOT,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "VOICECHART_INCLUDE_LOOPBACK": "true"},
+        )
+
+    def wait_ready(self) -> ServerProcess:
+        """Return once `/health/ready` is 200."""
+        deadline = time.monotonic() + READY_S
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise AssertionError(f"the server ended with {self.process.returncode}:\n{self.log.read_text()}")
+            try:
+                if httpx.get(f"{self.url}/health/ready", timeout=2.0).status_code == 200:
+                    return self
+            except httpx.TransportError:
+                time.sleep(0.05)
+            else:
+                time.sleep(0.05)
+        raise AssertionError(f"the server was not ready in {READY_S:.0f} s:\n{self.log.read_text()}")
+
+    def stop(self, number: signal.Signals = signal.SIGINT, timeout_s: float = 15.0) -> int:
+        """Send a signal and return the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            return self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+        finally:
+            self._output.close()
