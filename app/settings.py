@@ -19,7 +19,7 @@ from pydantic_settings import (
 
 from statecharts.events import VoicechartError
 
-__all__ = ["CONFIG_FILE", "ROLES", "BadSetting", "Settings", "load_settings", "masked"]
+__all__ = ["CONFIG_FILE", "ROLES", "BadSetting", "Settings", "load_settings", "masked", "origin_of"]
 
 CONFIG_FILE = "voicechart.toml"
 ROLES = ("gateway", "orchestrator", "workers")
@@ -127,7 +127,7 @@ def load_settings(**flags: object) -> Settings:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"])) or "settings"
         told = str(first["msg"]).removeprefix("Value error, ")
-        raise BadSetting(f"the setting {name} ({_origin(name, flags)}) is {first['input']!r}: {told}") from error
+        raise BadSetting(f"the setting {name} ({origin_of(name, flags)}) is {first['input']!r}: {told}") from error
     except ValueError as error:  # a file that is no TOML
         raise BadSetting(f"{CONFIG_FILE} cannot be read: {error}") from error
 
@@ -154,10 +154,13 @@ def _in_file(name: str) -> bool:
         return False  # reading it for good will say what is wrong with it
 
 
-def _origin(name: str, flags: Mapping[str, object]) -> str:
+def origin_of(name: str, flags: Mapping[str, object] | None = None) -> str:
+    """Return where a setting's value comes from, in words."""
     top = name.split(".")[0]
-    if flags.get(top) is not None:
+    if (flags or {}).get(top) is not None:
         return f"--{top.replace('_', '-')}"
     if f"VOICECHART_{top.upper()}" in os.environ:
         return f"VOICECHART_{top.upper()}"
-    return CONFIG_FILE if _in_file(top) else "default"
+    if _in_file(top):
+        return CONFIG_FILE
+    return "REDIS_URL, BROKER_TYPE" if top == "bus" and _bus_fallback(os.environ) else "default"

@@ -35,7 +35,15 @@ from statecharts.events import VoicechartError
 from statecharts.phrases import Phrases
 from statecharts.policy import Policy
 
-__all__ = ["load_parts", "open_bus"]
+__all__ = [
+    "Bm25Answerer",
+    "EspeakVoice",
+    "PiperVoice",
+    "SileroDetector",
+    "WhisperRecogniser",
+    "load_parts",
+    "open_bus",
+]
 
 _log = structlog.get_logger()
 _T = TypeVar("_T")

@@ -7,7 +7,9 @@ import os
 import sys
 
 import rich_click as click
+from click.exceptions import Exit
 
+from app.cli.logs import log_to_stderr
 from app.settings import BadSetting
 from app.version import VERSION
 from statecharts.events import VoicechartError
@@ -52,12 +54,13 @@ def cli() -> None:
 
 def main() -> int:
     """Run the command line; return its exit code: 0, 1 (it says no) or 2 (bad use). Never a traceback."""
+    log_to_stderr("warning")
     try:
         outcome = cli.main(standalone_mode=False)
     except click.UsageError as error:
         error.show()
         return 2
-    except click.exceptions.Exit as error:
+    except Exit as error:
         return error.exit_code
     except click.ClickException as error:
         _complain(error.format_message())

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-import logging
 
 import rich_click as click
-import structlog
 
-from app.settings import Settings, load_settings
+from app.cli.logs import log_to_stderr
+from app.settings import load_settings
 
 __all__ = ["command"]
 
@@ -31,7 +30,7 @@ def command(**flags: object) -> int:
             f"--host {settings.host} lets other machines in, and nobody has to sign in yet. "
             "Pass --insecure if that is what you want, or leave --host out."
         )
-    _configure_logging(settings)
+    log_to_stderr(settings.log_level)
     from app.server.serving import serve
 
     return serve(settings)
@@ -42,24 +41,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _configure_logging(settings: Settings) -> None:
-    import sys
-
-    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    renderer: structlog.types.Processor = (
-        structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
-    )
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

@@ -1,0 +1,38 @@
+"""`voicechart config`: the settings, and where each comes from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import rich_click as click
+from rich.console import Console
+from rich.table import Table
+
+from app.settings import Settings, load_settings, masked, origin_of
+
+__all__ = ["command"]
+
+
+@click.command(name="config")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def command(as_json: bool) -> None:
+    """Show every setting, its value and where it comes from; passwords are masked."""
+    settings = load_settings()
+    rows = {name: {"value": _shown(settings, name), "from": origin_of(name)} for name in Settings.model_fields}
+    if as_json:
+        click.echo(msgspec.json.encode(rows))
+        return
+    table = Table("setting", "value", "from")
+    for name, row in rows.items():
+        table.add_row(name, str(row["value"]), str(row["from"]))
+    Console().print(table)
+
+
+def _shown(settings: Settings, name: str) -> object:
+    value = getattr(settings, name)
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, tuple):
+        return [masked(item) for item in value]
+    return masked(value) if isinstance(value, str) else value
