@@ -29,7 +29,7 @@ def session_key(text: str) -> str:
         canonical = str(uuid.UUID(text))
     except ValueError:
         canonical = ""
-    if canonical != text.lower():
+    if not canonical or canonical != text.lower():
         raise ClientException(f"a session id is a UUID such as {uuid.UUID(int=0)}; this is {text[:80]!r}")
     return canonical
 
