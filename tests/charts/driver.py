@@ -52,7 +52,7 @@ class Drive:
             self._step(TimerFired(name=name, timestamp=self.now))
         self.now = until
 
-    def asked(self, kind: type[Effect]) -> list[Effect]:  # type: ignore[valid-type]  # a union member's class
+    def asked(self, kind: type[Effect]) -> list[Effect]:
         """All effects of a class so far."""
         return [effect for effect in self.effects if isinstance(effect, kind)]
 

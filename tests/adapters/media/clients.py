@@ -28,7 +28,7 @@ _FRAME_SAMPLES = 960
 async def eventually(holds: Callable[[], bool], within_s: float = 8.0) -> None:
     """Return once `holds()` is true; TimeoutError if it never is."""
     async with asyncio.timeout(within_s):
-        while not holds():  # noqa: ASYNC110 - what is waited for is on the other side of a socket
+        while not holds():
             await asyncio.sleep(0.01)
 
 

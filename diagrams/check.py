@@ -1,0 +1,43 @@
+"""The committed drawings: which there are, and whether they are current."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from diagrams.render import FORMATS, render
+
+__all__ = ["GENERATED", "committed_drawings", "stale"]
+
+GENERATED = Path(__file__).parent / "generated"
+DIFF_LINES = 40
+
+
+def committed_drawings() -> dict[str, bytes]:
+    """Return every drawing that is committed, by its file name."""
+    drawings = {f"conversation.{made.ending}": render(kind) for kind, made in FORMATS.items() if kind != "png"}
+    drawings |= {f"overview.{kind}": render(kind, "overview") for kind in ("svg", "dot")}
+    return drawings
+
+
+def stale(folder: Path = GENERATED) -> dict[str, str]:
+    """Return, for each drawing that is not what the chart gives now, a readable difference.
+
+    Text forms are compared; pictures only have to be there, since two versions of a renderer draw them differently.
+    """
+    found: dict[str, str] = {}
+    for name, drawing in committed_drawings().items():
+        path = folder / name
+        if not path.exists():
+            found[name] = "it is missing"
+        elif not name.endswith(".svg") and path.read_bytes() != drawing:
+            lines = difflib.unified_diff(
+                path.read_text().splitlines(),
+                drawing.decode().splitlines(),
+                "committed",
+                "the chart now",
+                lineterm="",
+                n=1,
+            )
+            found[name] = "\n".join(list(lines)[:DIFF_LINES])
+    return found
