@@ -93,7 +93,8 @@ async def load_parts(settings: Settings, roles: Sequence[str], progress: Callabl
 
     async def load(name: str, make: Callable[[], _T]) -> _T:
         made = await asyncio.to_thread(make)
-        progress(name)
+        told = getattr(made, "name", "")
+        progress(f"{name} ({told})" if told else name)
         return made
 
     try:
@@ -108,7 +109,7 @@ async def load_parts(settings: Settings, roles: Sequence[str], progress: Callabl
                 recogniser = group.create_task(
                     load(f"recogniser (Whisper {settings.model})", partial(WhisperRecogniser, settings.model))
                 )
-                voice = group.create_task(load(f"voice ({settings.voice})", partial(_voice, settings.voice)))
+                voice = group.create_task(load("voice", partial(_voice, settings.voice)))
     except* VoicechartError as errors:
         raise errors.exceptions[0] from None
     if "workers" in roles:

@@ -33,14 +33,12 @@ class ServerProcess:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / f"server-{self.port}.log"
-        self._output = self.log.open("ab")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "app", "serve", "--port", str(self.port), "--data", str(folder / "data"), *options],
-            cwd=ROOT,
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "VOICECHART_INCLUDE_LOOPBACK": "true"},
-        )
+        command = [sys.executable, "-m", "app", "serve", "--port", str(self.port), "--data", str(folder / "data")]
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [*command, *options], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT,
+                env={**os.environ, "VOICECHART_INCLUDE_LOOPBACK": "true"},
+            )  # fmt: skip
 
     def wait_ready(self) -> ServerProcess:
         """Return once `/health/ready` is 200."""
@@ -67,5 +65,3 @@ class ServerProcess:
             self.process.kill()
             self.process.wait()
             raise
-        finally:
-            self._output.close()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, cast
 from urllib.parse import urlsplit, urlunsplit
 
 import redis.exceptions
+import structlog
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -15,6 +17,8 @@ from redis.backoff import NoBackoff
 from adapters.bus.port import BusUnavailable
 
 __all__ = ["BLOCK_MS", "COMMAND_S", "Entry", "Keys", "Link", "entries_of", "shown", "streams_of"]
+
+_log = structlog.get_logger()
 
 COMMAND_S = 0.3
 """Longest wait for an answer: redis-py's own defaults take seven seconds to fail, in which a call is dead air."""
@@ -43,10 +47,20 @@ def shown(url: str) -> str:
 
 @contextmanager
 def reachable(url: str) -> Iterator[None]:
-    """Turn what redis-py raises when the server is away into `BusUnavailable`, saying where and what to do."""
+    """Turn what redis-py raises when the server is away into `BusUnavailable`, saying where and what to do.
+
+    A call that was cancelled while an answer came in returns that answer as if nothing had been (redis-py 8.1 loses
+    the cancellation in its read timeout); here it ends as cancelled, else its task would run on for ever.
+    """
+    task = asyncio.current_task()
+    cancelled_before = task.cancelling() if task is not None else 0
     try:
         yield
+        if task is not None and task.cancelling() > cancelled_before:
+            raise asyncio.CancelledError
     except _AWAY as error:
+        if task is not None and task.cancelling() > cancelled_before:
+            raise asyncio.CancelledError from error
         raise BusUnavailable(
             f"cannot reach Redis at {shown(url)}: {str(error).rstrip('.') or type(error).__name__}. "
             "Start it, point --bus (or VOICECHART_BUS) at another, or leave --bus out: "
@@ -121,8 +135,12 @@ class Link:
         return entries_of(await self.call("XRANGE", stream, first, "+", "COUNT", count))
 
     async def close(self) -> None:
-        """Disconnect."""
-        await self._client.aclose()
+        """Disconnect; a server that does not answer any more is not waited for."""
+        try:
+            async with asyncio.timeout(COMMAND_S):
+                await self._client.aclose()
+        except (TimeoutError, *_AWAY):
+            _log.debug("not_closed_in_order", url=shown(self._url))
 
 
 class Entry(NamedTuple):

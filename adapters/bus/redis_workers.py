@@ -159,7 +159,16 @@ class RedisSubscription:
         streams = [self._keys.tasks(self._kind, partition) for partition in range(self._keys.partitions)]
         answers = await self._link.call_all(
             [
-                ("XAUTOCLAIM", stream, self._kind, self._worker, self._min_idle_ms, "0-0", "COUNT", RECLAIMED_PER_STREAM)
+                (
+                    "XAUTOCLAIM",
+                    stream,
+                    self._kind,
+                    self._worker,
+                    self._min_idle_ms,
+                    "0-0",
+                    "COUNT",
+                    RECLAIMED_PER_STREAM,
+                )
                 for stream in streams
             ]
         )

@@ -12,7 +12,9 @@ from adapters.voices.port import SpeechPiece, VoiceFailed
 
 __all__ = ["EspeakVoice"]
 
-_RETRIEVAL = 1  # AUDIO_OUTPUT_RETRIEVAL: samples come by callback, nothing is played
+_SYNCHRONOUS = 2
+"""AUDIO_OUTPUT_SYNCHRONOUS: samples come by callback before the call returns. (Mode 1, RETRIEVAL, calls back from a
+thread of the library's after the call has returned, into what may be freed by then.)"""
 _UTF8 = 1  # espeakCHARS_UTF8
 _WPM = 160
 _RATE, _BUFFER_MS = 1, 50
@@ -31,9 +33,12 @@ class EspeakVoice:
         self._executor = ModelExecutor("espeak", threads=1, capacity=CAPACITY)
         self._library = ctypes.CDLL(espeakng_loader.get_library_path())
         data = espeakng_loader.get_data_path().encode()
-        self._rate_hz: int = self._library.espeak_Initialize(_RETRIEVAL, _BUFFER_MS, data, 0)
+        self._rate_hz: int = self._library.espeak_Initialize(_SYNCHRONOUS, _BUFFER_MS, data, 0)
         if self._rate_hz <= 0:
             raise VoiceFailed("espeak-ng did not start; reinstall espeakng-loader")
+        self._pieces: list[bytes] = []
+        # Kept as long as the library may call it.
+        self._callback = _Callback(self._take)
         self._library.espeak_SetVoiceByName(language.encode())
         self._library.espeak_SetParameter(_RATE, _WPM, 0)
 
@@ -56,19 +61,17 @@ class EspeakVoice:
     def _speak(self, text: str) -> Iterator[SpeechPiece]:
         if not any(character.isalnum() for character in text):
             return
-        pieces: list[bytes] = []
-
-        def take(samples: object, count: int, _events: object) -> int:
-            if count > 0:
-                pieces.append(ctypes.string_at(samples, count * 2))  # type: ignore[arg-type]  # a pointer of ctypes
-            return 0
-
-        callback = _Callback(take)
-        self._library.espeak_SetSynthCallback(callback)
+        self._pieces.clear()
+        self._library.espeak_SetSynthCallback(self._callback)
         encoded = text.replace("\0", " ").encode() + b"\0"
         failed = self._library.espeak_Synth(encoded, len(encoded), 0, 0, 0, _UTF8, None, None)
         if failed:
             raise VoiceFailed(f"espeak-ng gave up with error {failed}")
         # A sentence takes it milliseconds: there is nothing to gain from handing pieces out while it speaks.
-        for pcm in pieces:
+        for pcm in list(self._pieces):
             yield SpeechPiece(pcm=pcm, rate_hz=self._rate_hz)
+
+    def _take(self, samples: object, count: int, _events: object) -> int:
+        if count > 0:
+            self._pieces.append(ctypes.string_at(samples, count * 2))  # type: ignore[arg-type]  # a pointer of ctypes
+        return 0
