@@ -87,7 +87,8 @@ class Conversation:
         self._remember(envelope)
         before = f"{self.chart.state}.{self.chart.substate}"
         at = _sane_time(envelope.timestamp, entry.position)
-        envelope = msgspec.structs.replace(envelope, timestamp=at)
+        # What belongs to the session goes into every envelope, whoever published it.
+        envelope = msgspec.structs.replace(envelope, timestamp=at, metadata={**record.metadata, **envelope.metadata})
         command: list[dict[str, object]] = []
         event: Event | None = None
         effects: list[Effect]

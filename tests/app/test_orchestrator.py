@@ -1,0 +1,196 @@
+"""What the orchestrator does with the log: fold once, commit whole, keep time, tell everybody."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Iterator
+
+import msgspec
+
+from adapters.answers.port import Judgement, Sentence
+from app.folding import JournalRecord
+from app.observability import EventFigures
+from app.orchestrator import Orchestrator
+from app.recording import logged_events, turns
+from app.workers import MAX_ATTEMPTS, Worker, answer_requests, classify_requests
+from statecharts.effects import Drop
+from statecharts.events import Envelope, IntentDetected, PlaybackDone, SessionEnded, SttFinal, TtsChunkReady, TtsDone
+from statecharts.phrases import Phrases
+from statecharts.policy import Policy
+from tests.app.harness import Harness, harness
+
+
+class Questions:
+    """Takes everything for a question; "poison" breaks it."""
+
+    def classify(self, text: str) -> Judgement:
+        if "poison" in text:
+            raise ZeroDivisionError(text)
+        return Judgement(intent="question", confidence=0.9)
+
+
+class TwoSentences:
+    """Knows one answer; "poison" breaks it."""
+
+    def answer(self, text: str) -> Iterator[Sentence]:
+        if "poison" in text:
+            raise ZeroDivisionError(text)
+        yield Sentence(text="It opened in 1883.", source="bridge.md", score=0.9)
+        yield Sentence(text="It is long.", source="bridge.md", score=0.8, is_final=True)
+
+
+async def with_workers(made: Harness) -> list[asyncio.Task[None]]:
+    return [
+        asyncio.create_task(Worker(made.bus, "intent", "i1", classify_requests(Questions())).run()),
+        asyncio.create_task(Worker(made.bus, "rag", "r1", answer_requests(TwoSentences())).run()),
+    ]
+
+
+async def end(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_the_same_event_twice_is_acted_on_once() -> None:
+    async with harness() as made:
+        event_id = str(uuid.uuid4())
+        for _ in range(2):
+            await made.emit(SttFinal(text="hello", event_id=event_id))
+        record = await made.state("THINKING")
+        assert record.context.turn == 1
+        drops = [envelope for envelope in made.emitted("orchestrator") if envelope.event_type.endswith("drop")]
+        assert drops[-1].payload["reason"] == "seen before"
+        assert drops[-1].payload["event_id"] == event_id
+
+
+async def test_workers_answer_and_a_turn_is_told_with_its_stages() -> None:
+    async with harness() as made:
+        workers = await with_workers(made)
+        await made.emit(SttFinal(text="how old is the bridge", origin="typed"))
+        await made.until(lambda record: record.context.speech is not None and record.context.speech.composed)
+        for number in (1, 2):
+            await made.emit(TtsChunkReady(turn=1, audio_ms=1000, request_id=f"1.answer.{number}"))
+        await made.emit(TtsDone(turn=1))
+        await made.state("SPEAKING")
+        await made.emit(PlaybackDone(turn=1, played_s=1.0))
+        await made.state("LISTENING")
+        told = await turns(made.bus, made.session_id)
+        assert len(told) == 1
+        assert told[0].user_text == "how old is the bridge"
+        assert told[0].answer_text == "It opened in 1883. It is long."
+        assert told[0].heard_text == "It opened in 1883."
+        assert {"end_of_turn", "final_text", "intent", "first_answer", "first_audio"} <= set(told[0].stages)
+        await end(*workers)
+
+
+async def test_a_poison_request_is_put_aside_and_the_caller_gets_an_apology() -> None:
+    async with harness() as made:
+        workers = await with_workers(made)
+        await made.emit(SttFinal(text="poison", origin="typed"))
+        await made.until(lambda record: record.context.speech is not None)
+        assert (await made.record()).context.late
+        assert any(envelope.event_type == "voice.rag.failed" for envelope in made.emitted("rag"))
+        assert any(envelope.event_type == "voice.intent.failed" for envelope in made.emitted("intent"))
+        assert [letter.payload["attempts"] for letter in made.bus.dead] == [MAX_ATTEMPTS] * len(made.bus.dead)
+        await end(*workers)
+
+
+async def test_a_broken_envelope_holds_nobody_up() -> None:
+    async with harness() as made:
+        for partition in range(made.bus.partitions):
+            await made.bus.publish_raw(partition, b"{")
+        await made.bus.publish(Envelope(event_type="voice.nothing", session_id=made.session_id, event_id="x"))
+        await made.bus.publish(
+            Envelope(event_type="voice.stt.final", session_id=made.session_id, payload={"text": 7}, event_id="y")
+        )
+        await made.emit(SttFinal(text="hello"))
+        await made.state("THINKING")
+        reasons = [
+            str(envelope.payload["reason"])
+            for envelope in made.emitted("orchestrator")
+            if envelope.event_type == "voice.orchestrator.drop"
+        ]
+        assert any("unknown event type" in reason for reason in reasons)
+        assert any("text" in reason for reason in reasons)
+
+
+async def test_timers_fire_and_are_facts_of_the_log() -> None:
+    async with harness(Policy(answer_deadline_s=0.1)) as made:
+        await made.emit(SttFinal(text="hello"))
+        await made.until(lambda record: record.context.late)
+        fired = [event["payload"] for event in await logged_events(made.bus, made.session_id)
+                 if event["event_type"] == "voice.timer.fired"]  # fmt: skip
+        assert {"name": "answer_deadline"} in fired
+
+
+async def test_the_next_orchestrator_goes_on_with_state_and_timers() -> None:
+    policy = Policy(answer_deadline_s=0.6)
+    async with harness(policy) as made:
+        await made.emit(SttFinal(text="hello"))
+        await made.state("THINKING")
+    heir = Orchestrator(made.bus, "heir", policy, Phrases(), EventFigures(), mirrored=True)
+    await made.bus.announce("gateway", "gateway-test", 60.0)
+    running = asyncio.create_task(heir.run())
+    await made.until(lambda record: record.context.late)
+    await made.emit(IntentDetected(intent="question", turn=1))
+    await end(running)
+
+
+async def test_clients_of_a_dead_gateway_are_waited_for() -> None:
+    async with harness() as made:
+        await made.bus.announce("gateway", "gateway-test", 0.0)
+        record = await made.until(lambda record: record.context.detached)
+        assert not record.context.connected
+
+
+async def test_every_event_is_journalled_with_before_and_after() -> None:
+    async with harness() as made:
+        await made.emit(SttFinal(text="hello"))
+        await made.emit(IntentDetected(intent="question", turn=7))
+        await made.state("THINKING")
+        await made.until(lambda record: len(record.seen) >= 3)
+        records = [msgspec.json.decode(data, type=JournalRecord) for data in await made.bus.journal(made.session_id)]
+        entries = await made.bus.replay(made.session_id)
+        assert [record.position for record in records] == [entry.position for entry in entries]
+        assert [(record.before, record.after) for record in records][:2] == [
+            ("IDLE.new", "LISTENING.quiet"),
+            ("LISTENING.quiet", "THINKING.working"),
+        ]
+        assert isinstance(records[2].effects[0], Drop)
+        assert records[0].chart_version
+
+
+async def test_a_deleted_session_is_forgotten_everywhere() -> None:
+    async with harness() as made:
+        await made.emit(SttFinal(text="hello"))
+        await made.state("THINKING")
+        await made.emit(SessionEnded(reason="deleted"))
+        async with asyncio.timeout(5.0):
+            while await made.bus.snapshot(made.session_id) is not None:
+                await asyncio.sleep(0.005)
+        assert await made.bus.replay(made.session_id) == []
+        assert made.emitted("stt") == []
+
+
+async def test_one_trace_id_goes_through_everything() -> None:
+    async with harness() as made:
+        workers = await with_workers(made)
+        await made.emit(SttFinal(text="how old is the bridge"))
+        await made.until(lambda record: record.context.speech is not None)
+        seen = {
+            envelope.metadata.get("trace_id")
+            for kind in ("stt", "intent", "rag", "tts", "orchestrator", "metrics")
+            for envelope in made.emitted(kind)
+        }
+        assert len(seen) == 1
+        assert "voice.metrics.event" in made.types("metrics")
+        await end(*workers)
+
+
+async def test_a_time_from_the_future_does_not_steer() -> None:
+    async with harness() as made:
+        await made.emit(SttFinal(text="hello", timestamp=9e9))
+        record = await made.state("THINKING")
+        assert record.context.now < 9e9
