@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 
 import msgspec
+from msgspec import Struct
 
 from adapters.bus.port import Command, LogEntry
 from statecharts.events import Envelope
 
-__all__ = ["dead_letter", "decode_command", "decode_entry", "encode_command", "encode_envelope"]
+__all__ = [
+    "dead_letter",
+    "decode_command",
+    "decode_entry",
+    "encode_command",
+    "encode_envelope",
+    "ordinal",
+    "session_of",
+]
 
 _ENCODER = msgspec.json.Encoder()
 _ENVELOPES = msgspec.json.Decoder(Envelope)
 _COMMANDS = msgspec.json.Decoder(Command)
+
+
+class _Owned(Struct):
+    session_id: str
+
+
+_OWNED = msgspec.json.Decoder(_Owned)
+_POSITION = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18}))?")
 
 
 def encode_envelope(envelope: Envelope) -> bytes:
@@ -41,6 +59,26 @@ def decode_entry(position: str, data: bytes | None) -> LogEntry:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return LogEntry(position=position, envelope=None, error=f"no envelope: {error}")
     return LogEntry(position=position, envelope=envelope)
+
+
+def session_of(data: bytes) -> str:
+    """Return whose a stored fact or journal record is; empty if it cannot be told."""
+    try:
+        return _OWNED.decode(data).session_id
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+
+
+def ordinal(position: str) -> tuple[int, int]:
+    """Return a position as numbers, which are in the order of the log.
+
+    Raises:
+        ValueError: It is none.
+    """
+    match = _POSITION.fullmatch(position)
+    if match is None:
+        raise ValueError(f"{position!r} is no position in the log; take the `id` of an event")
+    return int(match[1]), int(match[2] or 0)
 
 
 def dead_letter(envelope: Envelope, error: str, attempts: int) -> Envelope:

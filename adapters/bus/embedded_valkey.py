@@ -22,6 +22,8 @@ __all__ = ["EmbeddedValkey"]
 START_S = 10.0
 """Longest start: an append-only file of a gigabyte takes some five seconds to load."""
 STOP_S = 2.0
+LOCK_S = 1.0
+"""Longest wait for the folder: the server of a process that was just killed is still writing its last."""
 MAX_SOCKET_PATH = 100
 """Longest path of a unix socket that every platform takes (104 bytes on macOS, 108 on Linux)."""
 
@@ -77,17 +79,21 @@ class EmbeddedValkey:
             ) from error
         path = self._socket_path(folder)
         log = folder / "valkey.log"
+        assert self._lock is not None
         command = [
             binary, "--port", "0", "--unixsocket", path, "--unixsocketperm", "700", "--dir", str(folder),
             "--appendonly", "yes", "--appendfsync", "everysec", "--aof-load-truncated", "yes", "--save", "",
             "--maxmemory-policy", "noeviction", "--logfile", str(log), "--daemonize", "no", "--databases", "1",
         ]  # fmt: skip
-        self._guardian = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _GUARDIAN, *command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C in the terminal is ours to handle
-        )
+        with log.open("ab") as complaints:
+            self._guardian = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _GUARDIAN, *command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                pass_fds=[self._lock.fileno()],  # the folder is locked as long as its server lives, not only we
+                start_new_session=True,  # Ctrl-C in the terminal is ours to handle
+            )
         assert self._guardian.stdout is not None
         self.pid = int(self._guardian.stdout.readline() or 0)
         self._wait_until_it_answers(path, log)
@@ -103,6 +109,9 @@ class EmbeddedValkey:
             except subprocess.TimeoutExpired:
                 self._signal(signal.SIGKILL)
                 guardian.wait(STOP_S)
+            if guardian.returncode < 0:
+                # Somebody killed the guardian, which therefore ended nothing.
+                self._signal(signal.SIGTERM)
             guardian.stdout.close()
         if self._socket_dir is not None:
             shutil.rmtree(self._socket_dir, ignore_errors=True)
@@ -118,14 +127,20 @@ class EmbeddedValkey:
 
     def _take_lock(self, folder: Path) -> None:
         lock = (folder / "lock").open("w")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            lock.close()
-            raise VoicechartError(
-                f"another voicechart server uses the data in {folder}. Stop it, or pass --data with another folder."
-            ) from error
-        self._lock = lock
+        deadline = time.monotonic() + LOCK_S
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                if time.monotonic() < deadline:
+                    time.sleep(0.02)
+                    continue
+                lock.close()
+                raise VoicechartError(
+                    f"another voicechart server uses the data in {folder}. Stop it, or pass --data with another folder."
+                ) from error
+            self._lock = lock
+            return
 
     def _socket_path(self, folder: Path) -> str:
         path = folder / "valkey.sock"
@@ -157,6 +172,8 @@ class EmbeddedValkey:
         raise VoicechartError(f"the event log's server did not start within {START_S:.0f} s; {log} ends with:\n{tail}")
 
     def _signal(self, number: signal.Signals) -> None:
+        if not self.pid:
+            return  # it never ran, and 0 would be our own process group
         try:
             os.kill(self.pid, number)
         except ProcessLookupError:

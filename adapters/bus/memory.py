@@ -10,16 +10,18 @@ from collections.abc import AsyncIterator, Sequence
 import msgspec
 from msgspec import Struct
 
-from adapters.bus.codec import dead_letter, decode_entry
-from adapters.bus.port import Batch, Command, Commit, Fenced, Lease, LogEntry, TaskDelivery, partition_of
+from adapters.bus.codec import dead_letter, decode_entry, encode_envelope, ordinal, session_of
+from adapters.bus.memory_ownership import MemoryOwnership
+from adapters.bus.port import Command, Commit, Fenced, Lease, LogEntry, TaskDelivery, partition_of
 from adapters.bus.session_view import view_stream
 from statecharts.events import Envelope
 
 __all__ = ["MemoryBus"]
 
 LEASE_S = 0.5
-BATCH_ENTRIES = 200
 MIN_IDLE_S = 15.0
+COMMANDS_KEPT = 10_000
+"""Most commands that wait for a gateway; when it takes none, the oldest go (on Redis they expire)."""
 
 
 class _Task(Struct):
@@ -34,7 +36,7 @@ class _Partition:
     """One partition: its log, its lease, its committed outcome."""
 
     def __init__(self) -> None:
-        self.log: list[tuple[str, Envelope | None, bytes]] = []
+        self.log: list[LogEntry] = []
         self.journal: list[tuple[str, bytes]] = []
         self.snapshots: dict[str, bytes] = {}
         self.offset = "0-0"
@@ -57,7 +59,9 @@ class MemoryBus:
         self.lease_s = lease_s
         self._min_idle_s = min_idle_s
         self._tasks: dict[str, dict[int, _Task]] = defaultdict(dict)
-        self._commands: dict[str, asyncio.Queue[tuple[int, Command]]] = defaultdict(asyncio.Queue)
+        self._commands: dict[str, asyncio.Queue[tuple[int, Command]]] = defaultdict(
+            lambda: asyncio.Queue(COMMANDS_KEPT)
+        )
         self._members: dict[str, dict[str, float]] = defaultdict(dict)
         self._view: dict[str, list[Envelope]] = defaultdict(list)
         self.states: dict[str, tuple[str, float]] = {}
@@ -81,21 +85,15 @@ class MemoryBus:
         """It is always there."""
 
     async def publish(self, *envelopes: Envelope) -> list[str]:
-        positions = []
-        for envelope in envelopes:
-            part = self.parts[partition_of(envelope.session_id, self.partitions)]
-            position = self._next_position()
-            # Encoded and decoded once: what a process cannot send it must not be able to keep here either.
-            copy = msgspec.json.decode(msgspec.json.encode(envelope), type=Envelope)
-            part.log.append((position, copy, b""))
-            positions.append(position)
+        # Encoded and decoded once: what a process cannot send it must not be able to keep here either.
+        stored = [(self._part(envelope.session_id), encode_envelope(envelope)) for envelope in envelopes]
+        positions = [self._append(part, data) for part, data in stored]
         await self._notify()
         return positions
 
     async def publish_raw(self, partition: int, data: bytes) -> str:
         """Append what a stranger might: bytes that need not be an envelope."""
-        position = self._next_position()
-        self.parts[partition].log.append((position, decode_entry(position, data).envelope, data))
+        position = self._append(self.parts[partition], data)
         await self._notify()
         return position
 
@@ -125,20 +123,18 @@ class MemoryBus:
                 yield command
 
     async def replay(self, session_id: str, after: str = "") -> list[LogEntry]:
-        floor = _ordinal(after) if after else (0, 0)
-        part = self.parts[partition_of(session_id, self.partitions)]
+        floor = ordinal(after) if after else (0, 0)
         return [
-            LogEntry(position=position, envelope=envelope)
-            for position, envelope, _ in part.log
-            if envelope is not None and envelope.session_id == session_id and _ordinal(position) > floor
+            entry
+            for entry in self._part(session_id).log
+            if _is_of(entry, session_id) and ordinal(entry.position) > floor
         ]
 
     async def journal(self, session_id: str) -> list[bytes]:
-        part = self.parts[partition_of(session_id, self.partitions)]
-        return [data for session, data in part.journal if session == session_id]
+        return [data for _, data in self._part(session_id).journal if session_of(data) == session_id]
 
     async def snapshot(self, session_id: str) -> bytes | None:
-        return self.parts[partition_of(session_id, self.partitions)].snapshots.get(session_id)
+        return self._part(session_id).snapshots.get(session_id)
 
     async def all_snapshots(self) -> dict[str, bytes]:
         return {session_id: blob for part in self.parts for session_id, blob in part.snapshots.items()}
@@ -153,10 +149,11 @@ class MemoryBus:
         return list(self._view.get(stream, ()))
 
     async def erase(self, session_id: str) -> None:
-        part = self.parts[partition_of(session_id, self.partitions)]
-        part.log = [entry for entry in part.log if entry[1] is None or entry[1].session_id != session_id]
-        part.journal = [record for record in part.journal if record[0] != session_id]
+        part = self._part(session_id)
+        part.log = [entry for entry in part.log if not _is_of(entry, session_id)]
+        part.journal = [(at, data) for at, data in part.journal if session_of(data) != session_id]
         part.snapshots.pop(session_id, None)
+        self.dead = [letter for letter in self.dead if letter.session_id != session_id]
         self.states.pop(session_id, None)
         for stream in [stream for stream in self._view if stream.endswith(f":{session_id}")]:
             del self._view[stream]
@@ -164,8 +161,9 @@ class MemoryBus:
     async def trim(self, older_than_s: float) -> None:
         cutoff = (int((time.time() - older_than_s) * 1000), 0)
         for part in self.parts:
-            bound = min(cutoff, _ordinal(part.offset))
-            part.log = [entry for entry in part.log if _ordinal(entry[0]) >= bound]
+            bound = min(cutoff, ordinal(part.offset))
+            part.log = [entry for entry in part.log if ordinal(entry.position) >= bound]
+            part.journal = [(at, data) for at, data in part.journal if ordinal(at) >= cutoff]
 
     async def announce(self, role: str, name: str, ttl_s: float) -> None:
         self._members[role][name] = asyncio.get_running_loop().time() + ttl_s
@@ -174,7 +172,7 @@ class MemoryBus:
         now = asyncio.get_running_loop().time()
         return sorted(name for name, until in self._members[role].items() if until > now)
 
-    # --- for the classes of this module
+    # --- for its owners and deliveries
 
     async def wait_for_change(self, timeout_s: float) -> None:
         """Return when anything was published, committed or given back, or after so long."""
@@ -185,7 +183,7 @@ class MemoryBus:
             except TimeoutError:
                 return
 
-    async def commit(self, lease: Lease, owner: str, commit: Commit) -> None:
+    async def commit(self, lease: Lease, commit: Commit) -> None:
         """Make an owner's batch true, or raise Fenced."""
         part = self.parts[lease.partition]
         if part.epoch != lease.epoch:
@@ -201,10 +199,11 @@ class MemoryBus:
             task = _Task(self._numbers, msgspec.structs.replace(envelope, metadata=metadata))
             self._tasks[kind][task.number] = task
         for gateway, command in commit.commands:
-            stamped = msgspec.structs.replace(command, epoch=lease.epoch)
-            self._commands[gateway].put_nowait((lease.partition, stamped))
-        for data in commit.journal:
-            part.journal.append((str(msgspec.json.decode(data)["session_id"]), data))
+            lane = self._commands[gateway]
+            if lane.full():
+                lane.get_nowait()
+            lane.put_nowait((lease.partition, msgspec.structs.replace(command, epoch=lease.epoch)))
+        part.journal += [(self._next_position(), data) for data in commit.journal]
         part.offset = commit.upto
         await self._notify()
 
@@ -224,104 +223,20 @@ class MemoryBus:
         async with self._changed:
             self._changed.notify_all()
 
+    def _part(self, session_id: str) -> _Partition:
+        return self.parts[partition_of(session_id, self.partitions)]
+
+    def _append(self, part: _Partition, data: bytes) -> str:
+        position = self._next_position()
+        part.log.append(decode_entry(position, data))
+        return position
+
     def _next_position(self) -> str:
         # As Redis numbers its streams: milliseconds, then a counter; never going back.
         now_ms = int(time.time() * 1000)
         last_ms, seq = self._last
         self._last = (now_ms, 0) if now_ms > last_ms else (last_ms, seq + 1)
         return f"{self._last[0]}-{self._last[1]}"
-
-
-class MemoryOwnership:
-    """One owner's share of a `MemoryBus`."""
-
-    def __init__(self, bus: MemoryBus, owner: str) -> None:
-        self._bus = bus
-        self._owner = owner
-        self._held: dict[int, Lease] = {}
-        self._read_to: dict[int, str] = {}
-        self._announced: set[int] = set()
-        self._closed = self._frozen = False
-
-    @property
-    def leases(self) -> Sequence[Lease]:
-        return list(self._held.values())
-
-    def freeze(self) -> None:
-        """Renew nothing any more, as a process that was stopped would; for tests."""
-        self._frozen = True
-
-    async def snapshots(self, lease: Lease) -> dict[str, bytes]:
-        return dict(self._bus.parts[lease.partition].snapshots)
-
-    async def batches(self) -> AsyncIterator[Batch]:
-        while not self._closed:
-            await self._renew()
-            for lease in self.leases:
-                part = self._bus.parts[lease.partition]
-                if lease.partition not in self._announced:
-                    self._announced.add(lease.partition)
-                    self._read_to[lease.partition] = part.offset
-                    yield Batch(lease=lease, entries=[])
-                entries = self._next_entries(lease)
-                if entries:
-                    self._read_to[lease.partition] = entries[-1].position
-                    yield Batch(lease=lease, entries=entries)
-            if not any(self._next_entries(lease) for lease in self.leases):
-                await self._bus.wait_for_change(self._bus.lease_s / 4)
-
-    async def commit(self, lease: Lease, commit: Commit) -> None:
-        try:
-            await self._bus.commit(lease, self._owner, commit)
-        except Fenced:
-            self._drop(lease.partition)
-            raise
-
-    async def close(self) -> None:
-        self._closed = True
-        for lease in self.leases:
-            part = self._bus.parts[lease.partition]
-            if part.epoch == lease.epoch:
-                part.owner, part.expires_at = "", 0.0
-        self._held.clear()
-        await self._bus.announce("owner", self._owner, 0.0)
-        await self._bus.close()
-
-    def _next_entries(self, lease: Lease) -> list[LogEntry]:
-        floor = _ordinal(self._read_to.get(lease.partition, "0-0"))
-        entries = []
-        for position, envelope, _ in reversed(self._bus.parts[lease.partition].log):
-            if _ordinal(position) <= floor:
-                break
-            error = "" if envelope is not None else "no envelope"
-            entries.append(LogEntry(position=position, envelope=envelope, error=error))
-        return entries[::-1][:BATCH_ENTRIES]
-
-    async def _renew(self) -> None:
-        """Keep what is held, take orphans; give up what is more than a fair share while others have less."""
-        if self._frozen:
-            return
-        now = asyncio.get_running_loop().time()
-        await self._bus.announce("owner", self._owner, self._bus.lease_s * 2)
-        others = [name for name in await self._bus.members("owner") if name != self._owner]
-        share = -(-self._bus.partitions // (len(others) + 1))
-        for partition, part in enumerate(self._bus.parts):
-            held = self._held.get(partition)
-            if held is not None and held.epoch != part.epoch:
-                self._drop(partition)
-            elif held is not None and len(self._held) > share:
-                part.owner, part.expires_at = "", 0.0
-                self._drop(partition)
-            elif held is not None:
-                part.expires_at = now + self._bus.lease_s
-            elif part.expires_at <= now and len(self._held) < share:
-                part.epoch += 1
-                part.owner, part.expires_at = self._owner, now + self._bus.lease_s
-                self._held[partition] = Lease(partition=partition, epoch=part.epoch)
-
-    def _drop(self, partition: int) -> None:
-        self._held.pop(partition, None)
-        self._announced.discard(partition)
 
 
 class _Delivery:
@@ -351,9 +266,5 @@ class _Delivery:
         await self._bus.settle(self._kind, self._task.number, dead_letter(self.envelope, error, self._attempts))
 
 
-def _ordinal(position: str) -> tuple[int, int]:
-    """Return a position as numbers. Raises ValueError if it is none."""
-    milliseconds, _, sequence = position.partition("-")
-    if not (milliseconds.isdigit() and (sequence.isdigit() or not sequence)):
-        raise ValueError(f"{position!r} is no position in the log; take the `id` of an event")
-    return int(milliseconds), int(sequence or 0)
+def _is_of(entry: LogEntry, session_id: str) -> bool:
+    return entry.envelope is not None and entry.envelope.session_id == session_id

@@ -16,7 +16,7 @@ from redis.backoff import NoBackoff
 
 from adapters.bus.port import BusUnavailable
 
-__all__ = ["BLOCK_MS", "COMMAND_S", "Entry", "Keys", "Link", "entries_of", "shown", "streams_of"]
+__all__ = ["BLOCK_MS", "COMMAND_S", "Entry", "Keys", "Link", "Outage", "entries_of", "shown", "streams_of"]
 
 _log = structlog.get_logger()
 
@@ -141,6 +141,30 @@ class Link:
                 await self._client.aclose()
         except (TimeoutError, *_AWAY):
             _log.debug("not_closed_in_order", url=shown(self._url))
+
+
+class Outage:
+    """Logs once that the server is away for somebody, and once that it is back.
+
+    Args:
+        who: What to say of them in the log, such as `worker="rag-1"`.
+    """
+
+    def __init__(self, **who: str) -> None:
+        self._who = who
+        self._cut_off: set[str] = set()
+
+    def began(self, error: BusUnavailable, part: str = "") -> None:
+        """One part of theirs is cut off."""
+        if not self._cut_off:
+            _log.error("bus_away", error=str(error), **self._who)
+        self._cut_off.add(part)
+
+    def ended(self, part: str = "") -> None:
+        """One part of theirs works; the server is back when all do."""
+        if self._cut_off == {part}:
+            _log.info("bus_back", **self._who)
+        self._cut_off.discard(part)
 
 
 class Entry(NamedTuple):

@@ -10,7 +10,7 @@ import structlog
 
 from adapters.bus.codec import decode_entry, encode_command, encode_envelope
 from adapters.bus.port import Batch, BusUnavailable, Commit, Fenced, Lease
-from adapters.bus.redis_link import BLOCK_MS, Keys, Link
+from adapters.bus.redis_link import BLOCK_MS, Keys, Link, Outage
 from adapters.bus.redis_scripts import ACQUIRE, ANNOUNCE, COMMIT, MEMBERS, RELEASE, RENEW
 from statecharts.events import Envelope
 
@@ -46,9 +46,9 @@ class RedisOwnership:
         self._read_to: dict[int, str] = {}
         self._new: set[int] = set()
         self._orphans: set[int] = set()
-        self._away = False
+        self._outage = Outage(owner=owner)
         self._closed = False
-        self._changed = asyncio.Event()
+        self._waiting: asyncio.Timeout | None = None
         self._keeper: asyncio.Task[None] | None = None
 
     @property
@@ -65,17 +65,21 @@ class RedisOwnership:
 
     async def batches(self) -> AsyncIterator[Batch]:
         self._keeper = asyncio.create_task(self._keep_leases(), name=f"{self._owner}-leases")
+        self._keeper.add_done_callback(lambda _: self._wake())
         try:
             while not self._closed:
+                if self._keeper.done() and not self._keeper.cancelled():
+                    self._keeper.result()  # it ends by failing only; reading on would be folding for nobody
                 try:
                     for lease in await self._newly_owned():
                         yield Batch(lease=lease, entries=[])
                     for batch in await self._read():
                         yield batch
-                    self._tell(None)
+                    self._outage.ended("reading")
                 except BusUnavailable as error:
-                    self._tell(error)
-                    await asyncio.sleep(RETRY_S)
+                    if not self._closed:
+                        self._outage.began(error, "reading")
+                        await asyncio.sleep(RETRY_S)
         finally:
             self._keeper.cancel()
 
@@ -83,6 +87,8 @@ class RedisOwnership:
         partition = lease.partition
         if self._held.get(partition) != lease:
             raise Fenced(f"the lease of partition {partition} is over")
+        if partition in self._new:
+            raise BusUnavailable(f"partition {partition} is to be read anew from its committed offset first")
         outputs = [
             (self._keys.tasks(kind, partition), encode_envelope(_stamped(envelope, lease.epoch)))
             for kind, envelope in commit.tasks
@@ -117,14 +123,15 @@ class RedisOwnership:
 
     async def close(self) -> None:
         self._closed = True
-        self._changed.set()
+        self._wake()
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
         try:
-            for lease in self.leases:
-                await self._link.script(RELEASE, [self._keys.lease(lease.partition)], self._mark(lease))
-            await self._link.call("ZREM", self._keys.presence("owner"), self._owner)
+            await self._link.call_all(
+                [("EVAL", RELEASE, 1, self._keys.lease(lease.partition), self._mark(lease)) for lease in self.leases]
+                + [("ZREM", self._keys.presence("owner"), self._owner)]
+            )
         except BusUnavailable as error:
             _log.info("leases_not_given_back", owner=self._owner, error=str(error))
         self._held.clear()
@@ -145,13 +152,19 @@ class RedisOwnership:
     async def _read(self) -> list[Batch]:
         streams = {self._keys.events(partition): self._read_to[partition] for partition in self._held
                    if partition not in self._new}  # fmt: skip
-        if not streams:
-            self._changed.clear()
-            if not self._new and not self._closed:
-                await self._changed.wait()
+        if self._new or self._closed:
             return []
+        try:
+            async with asyncio.timeout(None) as self._waiting:
+                if not streams:
+                    await asyncio.get_running_loop().create_future()
+                answer = await self._reader.read(streams, BATCH_ENTRIES, BLOCK_MS)
+        except TimeoutError:
+            return []
+        finally:
+            self._waiting = None
         batches = []
-        for stream, found in await self._reader.read(streams, BATCH_ENTRIES, BLOCK_MS):
+        for stream, found in answer:
             partition = self._keys.of(stream)
             lease = self._held.get(partition)
             entries = [decode_entry(entry.position, entry.data) for entry in found]
@@ -160,6 +173,11 @@ class RedisOwnership:
                 batches.append(Batch(lease=lease, entries=entries))
         return batches
 
+    def _wake(self) -> None:
+        """End the wait for entries: there are partitions to open, or nothing more to do."""
+        if self._waiting is not None and not self._waiting.expired():
+            self._waiting.reschedule(0.0)
+
     # --- leases
 
     async def _keep_leases(self) -> None:
@@ -167,12 +185,14 @@ class RedisOwnership:
             try:
                 await self._renew()
                 await self._acquire()
+                self._outage.ended("leases")
             except BusUnavailable as error:
-                self._tell(error)
+                self._outage.began(error, "leases")
             await asyncio.sleep(self._lease_s / 4)
 
     async def _renew(self) -> None:
-        await self._link.script(ANNOUNCE, [self._keys.presence("owner")], self._owner, self._lease_s * 2)
+        # As long as a lease: once the leases of the dead are orphans, they count no more in the fair share.
+        await self._link.script(ANNOUNCE, [self._keys.presence("owner")], self._owner, self._lease_s)
         held = self.leases
         renewed = await self._link.call_all(
             [("EVAL", RENEW, 1, self._keys.lease(lease.partition), self._mark(lease), self._ttl_ms) for lease in held]
@@ -202,7 +222,7 @@ class RedisOwnership:
                 self._new.add(partition)
         self._orphans = orphans - set(self._held)
         if self._new:
-            self._changed.set()
+            self._wake()
 
     async def _release(self, partition: int) -> None:
         lease = self._held[partition]
@@ -219,14 +239,6 @@ class RedisOwnership:
     @property
     def _ttl_ms(self) -> int:
         return round(self._lease_s * 1000)
-
-    def _tell(self, error: BusUnavailable | None) -> None:
-        """Log once when the server goes, once when it is back."""
-        if error is not None and not self._away:
-            _log.error("bus_away", owner=self._owner, error=str(error))
-        elif error is None and self._away:
-            _log.info("bus_back", owner=self._owner)
-        self._away = error is not None
 
 
 def _stamped(envelope: Envelope, epoch: int) -> Envelope:

@@ -6,8 +6,10 @@ __all__ = ["ACQUIRE", "ANNOUNCE", "COMMIT", "MEMBERS", "RELEASE", "RENEW"]
 
 ACQUIRE = """
 -- KEYS lease, epoch; ARGV owner, ttl in ms. Returns the new epoch, or 0 if somebody has the lease.
+-- It starts from the server's clock: a server that lost its data must not begin again below what gateways obeyed.
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-local epoch = redis.call('INCR', KEYS[2])
+local epoch = math.max(redis.call('INCR', KEYS[2]), tonumber(redis.call('TIME')[1]))
+redis.call('SET', KEYS[2], epoch)
 redis.call('SET', KEYS[1], ARGV[1] .. ':' .. epoch, 'PX', ARGV[2])
 return epoch
 """

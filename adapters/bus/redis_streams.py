@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import AsyncIterator, Sequence
 from typing import cast
 
 import structlog
 
-from adapters.bus.codec import decode_command, decode_entry, encode_envelope
+from adapters.bus.codec import decode_command, decode_entry, encode_envelope, ordinal, session_of
 from adapters.bus.port import BusUnavailable, Command, LogEntry, TaskDelivery, partition_of
-from adapters.bus.redis_link import BLOCK_MS, Entry, Keys, Link, shown
+from adapters.bus.redis_link import BLOCK_MS, Entry, Keys, Link, Outage, shown
 from adapters.bus.redis_ownership import LEASE_S, RedisOwnership
 from adapters.bus.redis_scripts import ANNOUNCE, MEMBERS
 from adapters.bus.redis_workers import MIN_IDLE_S, RedisSubscription
@@ -26,7 +25,6 @@ _log = structlog.get_logger()
 PARTITIONS_KEY = "voice:partitions"
 PAGE_ENTRIES = 1000
 RETRY_S = 0.1
-_POSITION = re.compile(r"\d+(-\d+)?")
 
 
 class RedisStreamsBus:
@@ -94,13 +92,16 @@ class RedisStreamsBus:
         reader = Link(self._url, blocking=True)
         streams = {self._keys.gateway(gateway, partition): "0-0" for partition in range(self.partitions)}
         epochs: dict[int, int] = {}
+        outage = Outage(gateway=gateway)
         try:
             while True:
                 try:
                     found = await reader.read(streams, PAGE_ENTRIES, BLOCK_MS)
-                except BusUnavailable:
+                except BusUnavailable as error:
+                    outage.began(error)
                     await asyncio.sleep(RETRY_S)
                     continue
+                outage.ended()
                 for stream, entries in found:
                     partition = self._keys.of(stream)
                     for command in map(_command, entries):
@@ -124,23 +125,28 @@ class RedisStreamsBus:
             _log.debug("commands_not_deleted", streams=len(taken))
 
     async def replay(self, session_id: str, after: str = "") -> list[LogEntry]:
-        if after and not _POSITION.fullmatch(after):
-            raise ValueError(f"{after!r} is no position in the log; take the `id` of an event")
+        if after:
+            ordinal(after)
         found = await self._scan(self._keys.events(self._partition(session_id)), session_id, after)
         entries = (decode_entry(entry.position, entry.data) for entry in found)
-        return [entry for entry in entries if entry.envelope and entry.envelope.session_id == session_id]
+        return [entry for entry in entries if entry.envelope is not None]
 
     async def journal(self, session_id: str) -> list[bytes]:
         found = await self._scan(self._keys.journal(self._partition(session_id)), session_id)
         return [entry.data for entry in found if entry.data is not None]
 
     async def _scan(self, stream: str, session_id: str, after: str = "") -> list[Entry]:
-        """Return the entries of a stream that name a session."""
-        needle, found = f'"session_id":"{session_id}"'.encode(), []
+        """Return the entries of a stream that are a session's."""
+        # Not the whole field: an outside source may write its JSON with spaces.
+        needle, found = session_id.encode(), []
         first = f"({after}" if after else "-"
         while True:
             page = await self.link.range(stream, first, PAGE_ENTRIES)
-            found += [entry for entry in page if entry.data is not None and needle in entry.data]
+            found += [
+                entry
+                for entry in page
+                if entry.data is not None and needle in entry.data and session_of(entry.data) == session_id
+            ]
             if len(page) < PAGE_ENTRIES:
                 return found
             first = f"({page[-1].position}"
@@ -177,8 +183,8 @@ class RedisStreamsBus:
     async def erase(self, session_id: str) -> None:
         partition = self._partition(session_id)
         for stream in (self._keys.events(partition), self._keys.journal(partition), self._keys.dlq(partition)):
-            for entry in await self._scan(stream, session_id):
-                await self.link.call("XDEL", stream, entry.position)
+            if found := await self._scan(stream, session_id):
+                await self.link.call("XDEL", stream, *(entry.position for entry in found))
         view = [f"voice:{kind}:session:{session_id}" for kind in VIEW_KINDS]
         await self.link.call_all(
             [("HDEL", self._keys.snapshots(partition), session_id)]
@@ -189,7 +195,7 @@ class RedisStreamsBus:
         cutoff = (round((time.time() - older_than_s) * 1000), 0)
         for partition in range(self.partitions):
             offset = await self.link.text(self._keys.offset(partition)) or "0-0"
-            bound = min(cutoff, _ordinal(offset))
+            bound = min(cutoff, ordinal(offset))
             minimum = f"{bound[0]}-{bound[1]}"
             await self.link.call_all(
                 [
@@ -214,8 +220,3 @@ def _command(entry: Entry) -> Command | None:
         return decode_command(entry.data or b"")
     except ValueError:  # msgspec's errors are ValueErrors
         return None
-
-
-def _ordinal(position: str) -> tuple[int, int]:
-    milliseconds, _, sequence = position.partition("-")
-    return int(milliseconds), int(sequence or 0)

@@ -13,7 +13,7 @@ import structlog
 
 from adapters.bus.codec import dead_letter, decode_entry, encode_envelope
 from adapters.bus.port import BusUnavailable
-from adapters.bus.redis_link import BLOCK_MS, Entry, Keys, Link, entries_of, streams_of
+from adapters.bus.redis_link import BLOCK_MS, Entry, Keys, Link, Outage, entries_of, streams_of
 from statecharts.events import Envelope
 
 __all__ = ["MIN_IDLE_S", "RedisDelivery", "RedisSubscription"]
@@ -71,22 +71,22 @@ class RedisSubscription:
         self._worker = worker
         self._min_idle_ms = round(min_idle_s * 1000)
         self._retries: list[tuple[float, int, str]] = []
+        self._epochs: dict[int, int] = {}
         self._reclaimed_at = 0.0
         self._ready = False
 
     async def deliveries(self) -> AsyncIterator[RedisDelivery]:
         """Yield requests until closed: those to be tried again, those of dead workers, new ones."""
-        away = False
+        outage = Outage(worker=self._worker)
         try:
             while True:
                 try:
-                    for delivery in await self._next():
+                    found = await self._next()
+                    outage.ended()
+                    for delivery in found:
                         yield delivery
-                    away = False
                 except BusUnavailable as error:
-                    if not away:
-                        _log.error("bus_away", worker=self._worker, error=str(error))
-                    away = True
+                    outage.began(error)
                     await asyncio.sleep(RETRY_S)
                 except redis.exceptions.ResponseError as error:
                     # The groups are gone when the server lost its data: they are made again, from the beginning.
@@ -144,7 +144,22 @@ class RedisSubscription:
             for stream, entries in streams_of(answer)
             for entry in entries
             if (delivery := await self._delivery(self._keys.of(stream), entry, 1)) is not None
+            and await self._is_current(self._keys.of(stream), entry, delivery)
         ]
+
+    async def _is_current(self, partition: int, entry: Entry, delivery: RedisDelivery) -> bool:
+        """Refuse a request that a fenced owner slipped in behind those of its heir.
+
+        Only new requests are judged: one that is tried again may be of an owner that left in good order.
+        """
+        latest = self._epochs.get(partition, 0)
+        epoch = delivery.envelope.metadata.get("epoch", latest)
+        if not isinstance(epoch, int) or epoch < latest:
+            _log.warning("request_refused", kind=self._kind, position=entry.position, epoch=epoch, latest=latest)
+            await self.settle(partition, entry.position)
+            return False
+        self._epochs[partition] = epoch
+        return True
 
     async def _due_retries(self) -> list[RedisDelivery]:
         due = []

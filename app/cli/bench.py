@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from pathlib import Path
 
 import msgspec
@@ -10,10 +11,12 @@ import rich_click as click
 from rich.console import Console
 from rich.table import Table
 
+from app.bench.bus import bench_bus
 from app.bench.turn import Figures, TurnBench, bench_turn, own_server
 from app.caller.link import Transport
 from app.caller.report import STAGES
 from app.caller.wav import BadRecording
+from app.settings import Settings, load_settings
 from statecharts.events import VoicechartError
 
 __all__ = ["command"]
@@ -103,3 +106,32 @@ def _print_turn(result: TurnBench) -> None:
 def _cells(stage: Figures | None, *, with_n: bool = False) -> list[str]:
     count = [str(stage.n) if stage else ""] if with_n else []
     return count + ([f"{stage.median:.3f}", f"{stage.p95:.3f}"] if stage else ["", ""])
+
+
+@command.command()
+@click.option("--events", type=click.IntRange(min=100), default=20_000, show_default=True, help="Facts in each run.")
+@click.option("--rate", type=click.FloatRange(min=1), default=1_000.0, show_default=True, help="Facts a second, paced.")
+@click.option("--bus", "address", help="Redis-compatible server.  [default: one of its own, in a temporary folder]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def bus(events: int, rate: float, address: str | None, as_json: bool) -> None:
+    """Send facts through the event log: published, committed with state and journal, and heard by a gateway.
+
+    First as fast as it goes, for throughput and cost; then at a steady rate, for latency.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        result = asyncio.run(_bus(load_settings(bus=address, data=folder), events, rate))
+    if as_json:
+        click.echo(msgspec.json.encode(result))
+        return
+    table = Table("figure", "value")
+    for name, value in result.items():
+        table.add_row(name, f"{value:,.2f}")
+    Console(highlight=False).print(table)
+
+
+async def _bus(settings: Settings, events: int, rate: float) -> dict[str, float]:
+    from app.wiring import open_bus
+
+    async with open_bus(settings) as opened:
+        click.echo(f"{events} events as fast as they go, then {events} at {rate:.0f} a second ...", err=True)
+        return await bench_bus(opened, events=events, rate_hz=rate)

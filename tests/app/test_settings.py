@@ -1,0 +1,74 @@
+"""Flags win over the environment, the environment over the file, the file over the defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.settings import BadSetting, load_settings, masked, origin_of
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("REDIS_URL", "BROKER_TYPE", "VOICECHART_INCLUDE_LOOPBACK"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_each_source_wins_over_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (load_settings().port, origin_of("port")) == (8000, "default")
+    (tmp_path / "voicechart.toml").write_text("port = 8001\n[policy]\nend_of_turn_s = 0.7\n")
+    assert (load_settings().port, origin_of("port")) == (8001, "voicechart.toml")
+    assert load_settings().policy == {"end_of_turn_s": 0.7}
+    monkeypatch.setenv("VOICECHART_PORT", "8002")
+    assert (load_settings().port, origin_of("port")) == (8002, "VOICECHART_PORT")
+    assert load_settings(port=8003).port == 8003
+    assert load_settings(port=None).port == 8002
+
+
+def test_roles_are_a_list_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings(roles="gateway, workers").roles == ("gateway", "workers")
+    monkeypatch.setenv("VOICECHART_ROLES", "orchestrator")
+    assert load_settings().roles == ("orchestrator",)
+
+
+def test_the_guides_names_for_the_bus_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://elsewhere:6379/0")
+    assert load_settings().bus == "redis://elsewhere:6379/0"
+    assert load_settings(bus="redis://flag:1/0").bus == "redis://flag:1/0"
+    monkeypatch.setenv("VOICECHART_BUS", "redis://ours:6379/0")
+    assert load_settings().bus == "redis://ours:6379/0"
+    monkeypatch.delenv("VOICECHART_BUS")
+    monkeypatch.setenv("BROKER_TYPE", "memory")
+    assert load_settings().bus == "memory://"
+    monkeypatch.setenv("BROKER_TYPE", "kafka")
+    with pytest.raises(BadSetting, match="BROKER_TYPE"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"port": 99_999}, "port"), ({"port": "x"}, "--port"), ({"bus": "ftp://x"}, "redis://"),
+        ({"roles": "singer"}, "gateway"), ({"roles": ""}, "roles"), ({"voice": "choir"}, "voice"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_said_with_its_name(flags: dict[str, object], said: str) -> None:
+    with pytest.raises(BadSetting, match=said):
+        load_settings(**flags)
+
+
+def test_an_unknown_setting_and_a_broken_file_are_said(tmp_path: Path) -> None:
+    (tmp_path / "voicechart.toml").write_text("colour = 'blue'\n")
+    with pytest.raises(BadSetting, match="colour"):
+        load_settings()
+    (tmp_path / "voicechart.toml").write_text("port = \n")
+    with pytest.raises(BadSetting, match=r"voicechart\.toml"):
+        load_settings()
+
+
+def test_passwords_are_masked() -> None:
+    assert masked("redis://me:secret@host:6379/0") == "redis://me:***@host:6379/0"
+    assert masked("redis://:secret@host") == "redis://:***@host"
+    assert masked("redis://host:6379/0") == "redis://host:6379/0"
