@@ -1,1 +1,1 @@
-"""voicechart, installed: its rooms lie below this package, so that nothing called `app` stands among others' packages."""
+"""voicechart, installed: its rooms lie below this package, so that nothing called `app` lands beside it."""

@@ -35,3 +35,19 @@ async def bus(request: pytest.FixtureRequest) -> AsyncIterator[MemoryBus | Redis
     await made.start()
     yield made
     await made.close()
+
+
+@pytest.fixture
+async def link(valkey_url: str) -> AsyncIterator[Link]:
+    made = Link(valkey_url)
+    await made.call("FLUSHALL")
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def redis_bus(link: Link, valkey_url: str) -> AsyncIterator[RedisStreamsBus]:
+    made = RedisStreamsBus(valkey_url)
+    await made.start()
+    yield made
+    await made.close()
