@@ -73,9 +73,10 @@ class RedisOwnership:
                 try:
                     for lease in await self._newly_owned():
                         yield Batch(lease=lease, entries=[])
-                    for batch in await self._read():
-                        yield batch
+                    found = await self._read()
                     self._outage.ended("reading")
+                    for batch in found:
+                        yield batch
                 except BusUnavailable as error:
                     if not self._closed:
                         self._outage.began(error, "reading")
@@ -130,7 +131,8 @@ class RedisOwnership:
         try:
             await self._link.call_all(
                 [("EVAL", RELEASE, 1, self._keys.lease(lease.partition), self._mark(lease)) for lease in self.leases]
-                + [("ZREM", self._keys.presence("owner"), self._owner)]
+                + [("ZREM", self._keys.presence("owner"), self._owner)],
+                raising=False,
             )
         except BusUnavailable as error:
             _log.info("leases_not_given_back", owner=self._owner, error=str(error))
@@ -197,10 +199,15 @@ class RedisOwnership:
         renewed = await self._link.call_all(
             [("EVAL", RENEW, 1, self._keys.lease(lease.partition), self._mark(lease), self._ttl_ms) for lease in held]
         )
-        for lease, alive in zip(held, renewed, strict=True):
-            if not alive and self._held.get(lease.partition) == lease:
-                _log.warning("lease_lost", partition=lease.partition, epoch=lease.epoch, owner=self._owner)
-                self._lose(lease.partition)
+        lost = [
+            lease.partition
+            for lease, alive in zip(held, renewed, strict=True)
+            if not alive and self._held.get(lease.partition) == lease
+        ]
+        for partition in lost:
+            self._lose(partition)
+        if lost:
+            _log.warning("leases_lost", partitions=lost, owner=self._owner)
 
     async def _acquire(self) -> None:
         """Take a fair share; what stays an orphan for two rounds is taken whatever the share."""

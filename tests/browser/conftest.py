@@ -48,8 +48,9 @@ def chromium() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
+    # No longer than a module: while it runs, its event loop keeps every asynchronous test from having one.
     with sync_playwright() as running:
         yield running
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -32,6 +33,25 @@ def runs(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return "Z" not in Path(f"/proc/{pid}/stat").read_text().split(")")[1] if Path(f"/proc/{pid}").exists() else True
+
+
+def until_gone(pid: int) -> None:
+    deadline = time.monotonic() + 5.0
+    while runs(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not runs(pid)
+
+
+def parent_of(pid: int) -> int:
+    told = subprocess.run(["ps", "-o", "ppid=", "-p", str(pid)], capture_output=True, text=True, check=True)
+    return int(told.stdout)
+
+
+async def write(url: str, *names: str) -> None:
+    link = Link(url)
+    for name in names:
+        await link.call("SET", name, name)
+    await link.close()
 
 
 async def test_what_was_written_survives_a_restart(tmp_path: Path) -> None:
@@ -80,6 +100,54 @@ def test_a_deep_folder_gets_its_socket_elsewhere(tmp_path: Path) -> None:
     assert not runs(server.pid)
 
 
+def test_it_is_ended_even_if_its_guardian_was_killed(tmp_path: Path) -> None:
+    server = EmbeddedValkey(tmp_path)
+    server.start()
+    os.kill(parent_of(server.pid), signal.SIGKILL)
+    server.stop()
+    until_gone(server.pid)
+
+
+def test_the_folder_stays_locked_while_a_server_that_nobody_guards_still_writes(tmp_path: Path) -> None:
+    server = EmbeddedValkey(tmp_path)
+    server.start()
+    os.kill(parent_of(server.pid), signal.SIGKILL)
+    os.kill(server.pid, signal.SIGSTOP)
+    server.stop()
+    with pytest.raises(VoicechartError, match="--data"):
+        EmbeddedValkey(tmp_path).start()
+    os.kill(server.pid, signal.SIGCONT)
+    again = EmbeddedValkey(tmp_path)
+    again.start()
+    again.stop()
+
+
+def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
+    with pytest.raises(VoicechartError, match="No such file"):
+        EmbeddedValkey(tmp_path, binary="/nowhere/valkey-server").start()
+
+
+def test_a_broken_end_of_the_file_costs_no_more_than_that_end(tmp_path: Path) -> None:
+    server = EmbeddedValkey(tmp_path)
+    url = server.start()
+    asyncio.run(write(url, "first", "second"))
+    server.stop()
+    [file] = (tmp_path / "valkey" / "appendonlydir").glob("*.incr.aof")
+    with file.open("r+b") as opened:
+        opened.truncate(file.stat().st_size - 10)
+    again = EmbeddedValkey(tmp_path)
+    link = Link(again.start())
+
+    async def kept() -> list[str]:
+        try:
+            return [await link.text("first"), await link.text("second")]
+        finally:
+            await link.close()
+
+    assert asyncio.run(kept()) == ["first", ""]
+    again.stop()
+
+
 def test_kill_9_of_its_parent_ends_it(tmp_path: Path) -> None:
     holder = subprocess.Popen(
         [sys.executable, "-c", _HOLDER, str(tmp_path)], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]
@@ -90,7 +158,4 @@ def test_kill_9_of_its_parent_ends_it(tmp_path: Path) -> None:
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     holder.stdout.close()
-    deadline = time.monotonic() + 5.0
-    while runs(pid) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not runs(pid)
+    until_gone(pid)
