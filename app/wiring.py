@@ -21,6 +21,7 @@ from adapters.bus.port import EventBus
 from adapters.bus.redis_streams import RedisStreamsBus
 from adapters.detectors.silero import SileroDetector
 from adapters.media.webrtc import WebRtcPeer
+from adapters.media.webrtc_seam import assert_aiortc_unchanged
 from adapters.media.websocket import WebSocketLeg
 from adapters.recognisers.whisper import WhisperRecogniser
 from adapters.voices.edge import EdgeVoice
@@ -115,6 +116,8 @@ async def load_parts(settings: Settings, roles: Sequence[str], progress: Callabl
     if "workers" in roles:
         parts.answerer = answers.result()
     if "gateway" in roles:
+        # Better no server than one whose calls break in the middle.
+        assert_aiortc_unchanged()
         parts.call_services = CallServices(
             detector=detector.result(),
             recogniser=recogniser.result(),
