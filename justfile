@@ -1,6 +1,12 @@
 set positional-arguments
 set quiet
 
+# For those who call `just` themselves; ./run sets the same three.
+here := justfile_directory()
+export PATH := if path_exists(here / ".venv/bin/just") == "true" { here / ".venv/bin:" + env("PATH") } else { error("there is no .venv yet: ./run makes it") }
+export PYTHONPATH := here
+export PYTHONSAFEPATH := "1"
+
 # List the recipes
 _default:
     just --justfile "{{ justfile() }}" --list --unsorted
@@ -78,17 +84,20 @@ lint:
 
 # Bring the code into shape
 [group("develop")]
+[no-exit-message]
 format:
     ruff format .
     ruff check --fix .
 
 # Build the wheel into dist/
 [group("develop")]
+[no-exit-message]
 wheel:
     python -m build --wheel --no-isolation
 
 # Write both locks anew from pyproject.toml; needs uv
 [group("develop")]
+[no-exit-message]
 lock:
     uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 pyproject.toml --extra piper --group checkout -o requirements.lock
     uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 -c requirements.lock --group test -o requirements-test.lock

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+import tomllib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, ValidationError
+import msgspec
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
 from statecharts.events import VoicechartError
+from statecharts.phrases import Phrases
+from statecharts.policy import Policy
 
 __all__ = ["CONFIG_FILE", "ROLES", "BadSetting", "Settings", "load_settings", "masked", "origin_of"]
 
@@ -29,6 +35,11 @@ _BUS_SCHEMES = ("redis", "rediss", "unix", "memory")
 
 class BadSetting(VoicechartError):
     """A setting that cannot be used; the message says which, where it came from and what is allowed."""
+
+
+def _split(value: object) -> object:
+    """A list may be written with commas, as flags and the environment must."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 def _known_roles(roles: tuple[str, ...]) -> tuple[str, ...]:
@@ -48,6 +59,20 @@ def _known_bus(url: str) -> str:
     return url
 
 
+def _fitting(cls: type[Policy] | type[Phrases]) -> Callable[[dict[str, object]], dict[str, object]]:
+    def check(values: dict[str, object]) -> dict[str, object]:
+        for name in values:
+            if name not in cls.__struct_fields__:
+                raise ValueError(f"there is no {name!r}; there are {', '.join(cls.__struct_fields__)}")
+        try:
+            msgspec.convert(values, cls)
+        except msgspec.ValidationError as error:
+            raise ValueError(str(error)) from error
+        return values
+
+    return check
+
+
 def _default_data() -> Path:
     if (_HOME / "pyproject.toml").exists():
         return Path(".voicechart")
@@ -57,28 +82,30 @@ def _default_data() -> Path:
 class Settings(BaseSettings):
     """The effective settings of a process."""
 
-    model_config = SettingsConfigDict(env_prefix="VOICECHART_", toml_file=CONFIG_FILE, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="VOICECHART_", env_ignore_empty=True, toml_file=CONFIG_FILE, extra="forbid", frozen=True
+    )
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
     bus: Annotated[str, AfterValidator(_known_bus)] = ""
     """Address of a Redis-compatible server; empty: one of our own."""
-    roles: Annotated[tuple[str, ...], NoDecode, AfterValidator(_known_roles)] = ROLES
-    knowledge: Path = _HOME / "knowledge"
-    data: Path = Field(default_factory=_default_data)
+    roles: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_known_roles)] = ROLES
+    knowledge: Annotated[Path, AfterValidator(Path.expanduser)] = _HOME / "knowledge"
+    data: Annotated[Path, AfterValidator(Path.expanduser)] = Field(default_factory=_default_data)
     voice: Literal["piper", "espeak", "edge"] = "piper"
     model: str = "tiny.en"
     insecure: bool = False
     """Listen to other machines although nobody has to sign in."""
-    drain_s: float = Field(8.0, ge=0)
-    log_retention_s: float = Field(86_400.0, gt=0)
+    drain_s: float = Field(8.0, ge=0, allow_inf_nan=False)
+    log_retention_s: float = Field(86_400.0, gt=0, allow_inf_nan=False)
     session_streams: bool = True
-    ice_servers: tuple[str, ...] = ()
+    ice_servers: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
     include_loopback: bool = False
     """Offer 127.0.0.1 to WebRTC clients, for machines without a network."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    policy: dict[str, object] = {}
-    phrases: dict[str, object] = {}
+    policy: Annotated[dict[str, object], AfterValidator(_fitting(Policy))] = {}
+    phrases: Annotated[dict[str, object], AfterValidator(_fitting(Phrases))] = {}
 
     @property
     def bus_shown(self) -> str:
@@ -99,11 +126,9 @@ class Settings(BaseSettings):
 
 
 def masked(url: str) -> str:
-    """Return an address without its password."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return parts._replace(netloc=f"{parts.username or ''}:***@{parts.netloc.rpartition('@')[2]}").geturl()
+    """Return an address without its password, also one that is too broken to be taken apart."""
+    without = re.sub(r"://([^:/@]*):.*@", r"://\1:***@", url)
+    return re.sub(r"([?&]password=)[^&]*", r"\1***", without)
 
 
 def load_settings(**flags: object) -> Settings:
@@ -116,20 +141,31 @@ def load_settings(**flags: object) -> Settings:
         BadSetting: A value cannot be used.
     """
     given = {name: value for name, value in flags.items() if value is not None}
-    for name in ("roles", "ice_servers"):
-        if isinstance(text := given.get(name, os.environ.get(f"VOICECHART_{name.upper()}")), str) and name == "roles":
-            given[name] = tuple(part.strip() for part in text.split(",") if part.strip())
     if "bus" not in given and (fallback := _bus_fallback(os.environ)):
         given["bus"] = fallback
     try:
         return Settings(**given)  # type: ignore[arg-type]  # pydantic checks every value
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, first["loc"])) or "settings"
-        told = str(first["msg"]).removeprefix("Value error, ")
-        raise BadSetting(f"the setting {name} ({origin_of(name, flags)}) is {first['input']!r}: {told}") from error
-    except ValueError as error:  # a file that is no TOML
+        raise BadSetting(_told(error, flags)) from error
+    except SettingsError as error:
+        raise BadSetting(
+            'VOICECHART_POLICY and VOICECHART_PHRASES hold a JSON object each, such as {"end_of_turn_s": 0.6}; '
+            f"{error.__cause__ or error}"
+        ) from error
+    except (OSError, ValueError) as error:  # a file that cannot be opened, or is no TOML
         raise BadSetting(f"{CONFIG_FILE} cannot be read: {error}") from error
+
+
+def _told(error: ValidationError, flags: Mapping[str, object]) -> str:
+    first = error.errors()[0]
+    name = ".".join(map(str, first["loc"]))
+    if first["type"] == "extra_forbidden":
+        return f"{CONFIG_FILE}: there is no setting {name!r}; there are {', '.join(Settings.model_fields)}"
+    value = first["input"]
+    shown = repr(masked(value) if isinstance(value, str) else value)
+    return (
+        f"the setting {name} ({origin_of(name, flags)}) is {shown}: {str(first['msg']).removeprefix('Value error, ')}"
+    )
 
 
 def _bus_fallback(environment: Mapping[str, str]) -> str:
@@ -145,8 +181,6 @@ def _bus_fallback(environment: Mapping[str, str]) -> str:
 
 
 def _in_file(name: str) -> bool:
-    import tomllib
-
     path = Path(CONFIG_FILE)
     try:
         return path.exists() and name in tomllib.loads(path.read_text())
@@ -159,7 +193,7 @@ def origin_of(name: str, flags: Mapping[str, object] | None = None) -> str:
     top = name.split(".")[0]
     if (flags or {}).get(top) is not None:
         return f"--{top.replace('_', '-')}"
-    if f"VOICECHART_{top.upper()}" in os.environ:
+    if os.environ.get(f"VOICECHART_{top.upper()}"):
         return f"VOICECHART_{top.upper()}"
     if _in_file(top):
         return CONFIG_FILE

@@ -1,4 +1,4 @@
-"""How Redis is reached: time limits of ours, no hidden retries, errors in the bus's own words."""
+"""How Redis is asked: time limits of ours, no hidden retries, errors in the bus's own words."""
 
 from __future__ import annotations
 
@@ -8,32 +8,36 @@ from contextlib import contextmanager
 from typing import NamedTuple, cast
 from urllib.parse import urlsplit, urlunsplit
 
-import redis.exceptions
 import structlog
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.exceptions import ResponseError
 
 from adapters.bus.port import BusUnavailable
+from adapters.bus.redis_wire import Wire, open_wire, options_of
 
 __all__ = ["BLOCK_MS", "COMMAND_S", "Entry", "Keys", "Link", "Outage", "entries_of", "shown", "streams_of"]
 
 _log = structlog.get_logger()
 
 COMMAND_S = 0.3
-"""Longest wait for an answer: redis-py's own defaults take seven seconds to fail, in which a call is dead air."""
+"""Longest wait for an answer, and for a connection: a call that waits is dead air."""
 BLOCK_MS = 200
 """How long a read waits for new entries before it looks whether its partitions are still the same."""
 _BLOCKED_S = 2.0
+"""Longest wait for the answer of such a read."""
 
-_AWAY = (
-    redis.exceptions.ConnectionError,
-    redis.exceptions.TimeoutError,
-    redis.exceptions.BusyLoadingError,
-    redis.exceptions.ReadOnlyError,
-    redis.exceptions.OutOfMemoryError,
-    OSError,
+_UNABLE = (
+    "MISCONF",
+    "LOADING",
+    "NOREPLICAS",
+    "CLUSTERDOWN",
+    "MASTERDOWN",
+    "OOM",
+    "READONLY",
+    "BUSY ",
+    "NOAUTH",
+    "NOPERM",
 )
+"""How answers begin that say the server cannot do now what it is asked."""
 
 
 def shown(url: str) -> str:
@@ -47,28 +51,18 @@ def shown(url: str) -> str:
 
 @contextmanager
 def reachable(url: str) -> Iterator[None]:
-    """Turn what redis-py raises when the server is away into `BusUnavailable`, saying where and what to do.
-
-    A call that was cancelled while an answer came in returns that answer as if nothing had been (redis-py 8.1 loses
-    the cancellation in its read timeout); here it ends as cancelled, else its task would run on for ever.
-    """
-    task = asyncio.current_task()
-    cancelled_before = task.cancelling() if task is not None else 0
+    """Turn what is raised when the server is away into `BusUnavailable`, saying where and what to do."""
     try:
         yield
-        if task is not None and task.cancelling() > cancelled_before:
-            raise asyncio.CancelledError
-    except _AWAY as error:
-        if task is not None and task.cancelling() > cancelled_before:
-            raise asyncio.CancelledError from error
+    except OSError as error:
         raise BusUnavailable(
             f"cannot reach Redis at {shown(url)}: {str(error).rstrip('.') or type(error).__name__}. "
             "Start it, point --bus (or VOICECHART_BUS) at another, or leave --bus out: "
             "`./run serve` then brings its own."
         ) from error
-    except redis.exceptions.ResponseError as error:
-        if str(error).startswith(("MISCONF", "LOADING", "NOREPLICAS", "CLUSTERDOWN", "MASTERDOWN", "OOM", "READONLY")):
-            raise BusUnavailable(f"Redis at {shown(url)} takes no writes now: {error}") from error
+    except ResponseError as error:
+        if str(error).startswith(_UNABLE):
+            raise BusUnavailable(f"Redis at {shown(url)} does not serve us now: {error}") from error
         raise
 
 
@@ -83,33 +77,56 @@ class Link:
     """
 
     def __init__(self, url: str, *, blocking: bool = False) -> None:
+        self.outage = Outage(url)
         self._url = url
-        # An automatic retry can add an entry twice and hides how long a call took: whoever calls decides.
-        self._client: Redis = Redis.from_url(
-            url,
-            socket_timeout=_BLOCKED_S if blocking else COMMAND_S,
-            socket_connect_timeout=COMMAND_S,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
-        )
-        # Answers as the server sends them: redis-py's own shapes differ from version to version.
-        self._client.response_callbacks.clear()
+        self._options = options_of(url)
+        self._blocking = blocking
+        self._wire: Wire | None = None
+        self._connecting = asyncio.Lock()
 
     async def call(self, *words: object) -> object:
         """Send one command."""
-        with reachable(self._url):
-            answer: object = await self._client.execute_command(*words)  # type: ignore[no-untyped-call]  # theirs
-            return answer
+        return (await self.call_all([words]))[0]
 
     async def call_all(self, commands: Sequence[Sequence[object]], *, raising: bool = True) -> list[object]:
-        """Send many commands at once; their answers in order. Without `raising`, an error is its answer."""
+        """Send many commands at once; their answers in order. Without `raising`, an error is its answer.
+
+        None is ever sent twice: an entry added again would be there twice.
+        """
         if not commands:
             return []
         with reachable(self._url):
-            pipe = self._client.pipeline(transaction=False)
-            for words in commands:
-                pipe.execute_command(*words)
-            return cast(list[object], await pipe.execute(raise_on_error=raising))
+            answers = await self._ask(commands)
+            for answer in answers if raising else ():
+                if isinstance(answer, ResponseError):
+                    raise answer
+            return answers
+
+    async def _ask(self, commands: Sequence[Sequence[object]]) -> list[object]:
+        limit_s = _BLOCKED_S if self._blocking else COMMAND_S
+        answered = False
+        try:
+            async with asyncio.timeout(limit_s):
+                wire = self._wire if self._wire is not None and self._wire.alive else await self._connect()
+                answers = await wire.ask(commands)
+            answered = True
+            return answers
+        except TimeoutError as error:
+            self._hang_up()  # a server that is late may stay so
+            raise TimeoutError(f"no answer within {limit_s} s") from error
+        finally:
+            if self._blocking and not answered:
+                self._hang_up()  # nobody takes what a read brings that is still waiting there
+
+    async def _connect(self) -> Wire:
+        async with self._connecting:
+            if self._wire is None or not self._wire.alive:
+                self._wire = await open_wire(self._options)
+            return self._wire
+
+    def _hang_up(self) -> None:
+        if self._wire is not None:
+            self._wire.abort()
 
     async def script(self, source: str, keys: Sequence[str], *args: str | bytes | float) -> object:
         """Run a script on the server."""
@@ -135,35 +152,32 @@ class Link:
         return entries_of(await self.call("XRANGE", stream, first, "+", "COUNT", count))
 
     async def close(self) -> None:
-        """Disconnect; a server that does not answer any more is not waited for."""
-        try:
-            async with asyncio.timeout(COMMAND_S):
-                await self._client.aclose()
-        except (TimeoutError, *_AWAY):
-            _log.debug("not_closed_in_order", url=shown(self._url))
+        """Disconnect."""
+        if self._wire is not None:
+            await self._wire.close()
 
 
 class Outage:
-    """Logs once that the server is away for somebody, and once that it is back.
+    """Says once in the log that the server is away, and once that it is back, however many of us notice."""
 
-    Args:
-        who: What to say of them in the log, such as `worker="rag-1"`.
-    """
-
-    def __init__(self, **who: str) -> None:
-        self._who = who
+    def __init__(self, url: str) -> None:
+        self._url = url
         self._cut_off: set[str] = set()
 
-    def began(self, error: BusUnavailable, part: str = "") -> None:
-        """One part of theirs is cut off."""
+    def began(self, part: str, error: BusUnavailable) -> None:
+        """One part of this process is cut off."""
         if not self._cut_off:
-            _log.error("bus_away", error=str(error), **self._who)
+            _log.error("bus_away", url=shown(self._url), error=str(error))
         self._cut_off.add(part)
 
-    def ended(self, part: str = "") -> None:
-        """One part of theirs works; the server is back when all do."""
+    def ended(self, part: str) -> None:
+        """One part works; the server is back when all do."""
         if self._cut_off == {part}:
-            _log.info("bus_back", **self._who)
+            _log.info("bus_back", url=shown(self._url))
+        self._cut_off.discard(part)
+
+    def forget(self, part: str) -> None:
+        """One part is closed, cut off or not."""
         self._cut_off.discard(part)
 
 
@@ -181,6 +195,8 @@ def entries_of(answer: object) -> list[Entry]:
 
 
 def _data(fields: list[bytes]) -> bytes | None:
+    if len(fields) == 2 and fields[0] == b"data":  # all entries but a stranger's
+        return fields[1]
     return dict(zip(fields[::2], fields[1::2], strict=True)).get(b"data")
 
 

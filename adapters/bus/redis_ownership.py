@@ -10,7 +10,7 @@ import structlog
 
 from adapters.bus.codec import decode_entry, encode_command, encode_envelope
 from adapters.bus.port import Batch, BusUnavailable, Commit, Fenced, Lease
-from adapters.bus.redis_link import BLOCK_MS, Keys, Link, Outage
+from adapters.bus.redis_link import BLOCK_MS, Keys, Link
 from adapters.bus.redis_scripts import ACQUIRE, ANNOUNCE, COMMIT, MEMBERS, RELEASE, RENEW
 from statecharts.events import Envelope
 
@@ -46,7 +46,7 @@ class RedisOwnership:
         self._read_to: dict[int, str] = {}
         self._new: set[int] = set()
         self._orphans: set[int] = set()
-        self._outage = Outage(owner=owner)
+        self._reading, self._leasing = f"{owner} reading", f"{owner} leases"
         self._closed = False
         self._waiting: asyncio.Timeout | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -74,15 +74,17 @@ class RedisOwnership:
                     for lease in await self._newly_owned():
                         yield Batch(lease=lease, entries=[])
                     found = await self._read()
-                    self._outage.ended("reading")
+                    self._link.outage.ended(self._reading)
                     for batch in found:
                         yield batch
                 except BusUnavailable as error:
                     if not self._closed:
-                        self._outage.began(error, "reading")
+                        self._link.outage.began(self._reading, error)
                         await asyncio.sleep(RETRY_S)
         finally:
             self._keeper.cancel()
+            for part in (self._reading, self._leasing):
+                self._link.outage.forget(part)
 
     async def commit(self, lease: Lease, commit: Commit) -> None:
         partition = lease.partition
@@ -187,9 +189,9 @@ class RedisOwnership:
             try:
                 await self._renew()
                 await self._acquire()
-                self._outage.ended("leases")
+                self._link.outage.ended(self._leasing)
             except BusUnavailable as error:
-                self._outage.began(error, "leases")
+                self._link.outage.began(self._leasing, error)
             await asyncio.sleep(self._lease_s / 4)
 
     async def _renew(self) -> None:

@@ -11,7 +11,7 @@ import structlog
 
 from adapters.bus.codec import decode_command, decode_entry, encode_envelope, ordinal, session_of
 from adapters.bus.port import BusUnavailable, Command, LogEntry, TaskDelivery, partition_of
-from adapters.bus.redis_link import BLOCK_MS, Entry, Keys, Link, Outage, shown
+from adapters.bus.redis_link import BLOCK_MS, Entry, Keys, Link, shown
 from adapters.bus.redis_ownership import LEASE_S, RedisOwnership
 from adapters.bus.redis_scripts import ANNOUNCE, MEMBERS
 from adapters.bus.redis_workers import MIN_IDLE_S, RedisSubscription
@@ -92,16 +92,15 @@ class RedisStreamsBus:
         reader = Link(self._url, blocking=True)
         streams = {self._keys.gateway(gateway, partition): "0-0" for partition in range(self.partitions)}
         epochs: dict[int, int] = {}
-        outage = Outage(gateway=gateway)
         try:
             while True:
                 try:
                     found = await reader.read(streams, PAGE_ENTRIES, BLOCK_MS)
                 except BusUnavailable as error:
-                    outage.began(error)
+                    self.link.outage.began(gateway, error)
                     await asyncio.sleep(RETRY_S)
                     continue
-                outage.ended()
+                self.link.outage.ended(gateway)
                 for stream, entries in found:
                     partition = self._keys.of(stream)
                     for command in map(_command, entries):
@@ -113,6 +112,7 @@ class RedisStreamsBus:
                     streams[stream] = entries[-1].position
                 await self._forget(found)
         finally:
+            self.link.outage.forget(gateway)
             await reader.close()
 
     async def _forget(self, taken: list[tuple[str, list[Entry]]]) -> None:

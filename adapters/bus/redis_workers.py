@@ -13,7 +13,7 @@ import structlog
 
 from adapters.bus.codec import dead_letter, decode_entry, encode_envelope
 from adapters.bus.port import BusUnavailable
-from adapters.bus.redis_link import BLOCK_MS, Entry, Keys, Link, Outage, entries_of, streams_of
+from adapters.bus.redis_link import BLOCK_MS, Entry, Keys, Link, entries_of, streams_of
 from statecharts.events import Envelope
 
 __all__ = ["MIN_IDLE_S", "RedisDelivery", "RedisSubscription"]
@@ -77,16 +77,16 @@ class RedisSubscription:
 
     async def deliveries(self) -> AsyncIterator[RedisDelivery]:
         """Yield requests until closed: those to be tried again, those of dead workers, new ones."""
-        outage = Outage(worker=self._worker)
+        outage, part = self._link.outage, f"{self._kind} {self._worker}"
         try:
             while True:
                 try:
                     found = await self._next()
-                    outage.ended()
+                    outage.ended(part)
                     for delivery in found:
                         yield delivery
                 except BusUnavailable as error:
-                    outage.began(error)
+                    outage.began(part, error)
                     await asyncio.sleep(RETRY_S)
                 except redis.exceptions.ResponseError as error:
                     # The groups are gone when the server lost its data: they are made again, from the beginning.
@@ -94,6 +94,7 @@ class RedisSubscription:
                         raise
                     self._ready = False
         finally:
+            outage.forget(part)
             await self._reader.close()
 
     def retry_later(self, partition: int, position: str, delay_s: float) -> None:

@@ -8,6 +8,7 @@ import msgspec
 import rich_click as click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from app.settings import Settings, load_settings, masked, origin_of
 
@@ -25,7 +26,7 @@ def command(as_json: bool) -> None:
         return
     table = Table("setting", "value", "from")
     for name, row in rows.items():
-        table.add_row(name, str(row["value"]), str(row["from"]))
+        table.add_row(name, Text(_in_words(row["value"])), str(row["from"]))
     Console().print(table)
 
 
@@ -36,3 +37,9 @@ def _shown(settings: Settings, name: str) -> object:
     if isinstance(value, tuple):
         return [masked(item) for item in value]
     return masked(value) if isinstance(value, str) else value
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(value)
+    return msgspec.json.encode(value).decode() if isinstance(value, dict) else str(value)

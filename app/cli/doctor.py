@@ -15,6 +15,7 @@ import rich_click as click
 from msgspec import Struct
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from app.settings import Settings, load_settings
 from statecharts.events import VoicechartError
@@ -42,7 +43,7 @@ def command(as_json: bool) -> int:
         ("voice detector", True, _detector),
         ("recogniser", True, _recogniser),
         ("voice espeak", True, _espeak),
-        ("voice piper", settings.voice == "piper", _piper),
+        ("voice piper", False, _piper),  # espeak speaks where it is missing
         ("knowledge", True, _knowledge),
         ("event log", True, _bus),
         ("data folder", not settings.bus, _data),
@@ -70,13 +71,15 @@ def _look(name: str, needed: bool, check: Callable[[Settings], str], settings: S
         return Finding(name, False, needed, found, advice)
     except ImportError as error:
         return Finding(name, False, needed, str(error), f"Install {error.name or 'what is missing'}.")
+    except OSError as error:
+        return Finding(name, False, needed, str(error))
 
 
 def _print(findings: list[Finding]) -> None:
     table = Table("", "what", "found", "advice")
     for finding in findings:
         mark = "[green]ok" if finding.ok else "[red]missing" if finding.needed else "[yellow]optional"
-        table.add_row(mark, finding.name, finding.found, finding.advice)
+        table.add_row(mark, finding.name, Text(finding.found), Text(finding.advice))
     Console().print(table)
 
 
@@ -145,13 +148,16 @@ def _data(settings: Settings) -> str:
 
 
 def _port(settings: Settings) -> str:
-    with socket.socket() as probe:
-        probe.settimeout(0.5)
-        if probe.connect_ex((settings.host, settings.port)) == 0:
-            raise VoicechartError(
-                f"{settings.host}:{settings.port} is in use. A server may be running; else pass --port with another."
-            )
-    return f"{settings.host}:{settings.port} is free"
+    address = (settings.host, settings.port)
+    family = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0][0]
+    try:
+        with socket.create_server(address, family=family):
+            return f"{settings.host}:{settings.port} is free"
+    except OSError as error:
+        raise VoicechartError(
+            f"{settings.host}:{settings.port} cannot be had: {error.strerror}. "
+            "A server may be running; else pass --port with another."
+        ) from error
 
 
 def _diagrams(_: Settings) -> str:

@@ -9,8 +9,6 @@ import sys
 import rich_click as click
 from click.exceptions import Exit
 
-from app.cli.logs import log_to_stderr
-from app.settings import BadSetting
 from app.version import VERSION
 from statecharts.events import VoicechartError
 
@@ -42,6 +40,9 @@ class _Lazy(click.RichGroup):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
         if command is not None and name is not None:
+            from app.cli.logs import log_to_stderr
+
+            log_to_stderr("warning")
             command = importlib.import_module(f"app.cli.{name}").command
         return name, command, rest
 
@@ -54,9 +55,9 @@ def cli() -> None:
 
 def main() -> int:
     """Run the command line; return its exit code: 0, 1 (it says no) or 2 (bad use). Never a traceback."""
-    log_to_stderr("warning")
     try:
-        outcome = cli.main(standalone_mode=False)
+        outcome = cli.main(prog_name="voicechart", standalone_mode=False)
+        print(end="", flush=True)  # a full disk or a closed pipe shows here, not at the interpreter's end
     except click.UsageError as error:
         error.show()
         return 2
@@ -68,12 +69,17 @@ def main() -> int:
     except (click.Abort, KeyboardInterrupt):
         return 130
     except VoicechartError as error:
+        from app.settings import BadSetting
+
         _complain(str(error))
         return 2 if isinstance(error, BadSetting) else 1
     except BrokenPipeError:
         # Whoever read us (`head`) has enough; keep the interpreter from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        _complain(str(error))
+        return 1
     return outcome if isinstance(outcome, int) else 0
 
 

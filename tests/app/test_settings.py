@@ -33,6 +33,23 @@ def test_roles_are_a_list_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings().roles == ("orchestrator",)
 
 
+def test_addresses_are_a_list_with_commas_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "voicechart.toml").write_text("ice_servers = ['stun:file:1']\n")
+    assert load_settings().ice_servers == ("stun:file:1",)
+    monkeypatch.setenv("VOICECHART_ICE_SERVERS", "stun:one:1, stun:two:2")
+    assert load_settings().ice_servers == ("stun:one:1", "stun:two:2")
+
+
+def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICECHART_PORT", "")
+    assert (load_settings().port, origin_of("port")) == (8000, "default")
+
+
+def test_a_folder_may_begin_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICECHART_DATA", "~/voices")
+    assert load_settings().data == Path.home() / "voices"
+
+
 def test_the_guides_names_for_the_bus_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://elsewhere:6379/0")
     assert load_settings().bus == "redis://elsewhere:6379/0"
@@ -68,7 +85,35 @@ def test_an_unknown_setting_and_a_broken_file_are_said(tmp_path: Path) -> None:
         load_settings()
 
 
+def test_a_wrong_number_of_turn_taking_is_said_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "voicechart.toml"
+    for table, said in (
+        ("[policy]\nend_of_turn_ms = 1", "end_of_turn_s"), ("[policy]\nend_of_turn_s = 'long'", "float"),
+        ("[phrases]\ngreeting = 1", "greeting"),
+    ):  # fmt: skip
+        file.write_text(table)
+        with pytest.raises(BadSetting, match=said) as caught:
+            load_settings()
+        assert "voicechart.toml" in str(caught.value)
+    file.unlink()
+    monkeypatch.setenv("VOICECHART_POLICY", "end_of_turn_s=1")
+    with pytest.raises(BadSetting, match="JSON"):
+        load_settings()
+
+
+def test_an_error_keeps_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    for url in ("http://me:secret@host", "redis://me:secret@[host"):
+        monkeypatch.setenv("REDIS_URL", url)
+        with pytest.raises(BadSetting, match="REDIS_URL") as caught:
+            load_settings()
+        assert "secret" not in str(caught.value)
+
+
 def test_passwords_are_masked() -> None:
+    assert masked("unix:///run/redis.sock?db=0&password=secret&x=1") == "unix:///run/redis.sock?db=0&password=***&x=1"
+    assert masked("redis://me:se@cret/@host") == "redis://me:***@host"
     assert masked("redis://me:secret@host:6379/0") == "redis://me:***@host:6379/0"
     assert masked("redis://:secret@host") == "redis://:***@host"
     assert masked("redis://host:6379/0") == "redis://host:6379/0"

@@ -1,14 +1,19 @@
-"""`./run`, with a small lock of its own: what it installs, when, and what it hands on."""
+"""`./run` in a folder of its own: real Python, pip and just, with locks of one tiny package each."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 import os
 import shutil
+import signal
+import socket
+import stat
 import subprocess
 import sys
-import time
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,136 +23,291 @@ from tests.server_process import ROOT
 JUSTFILE = """
 set positional-arguments
 set quiet
+
 [no-exit-message]
+[no-cd]
 show *args:
-    for word in "$@"; do echo "<$word>"; done
+    exec python -m app "$@"
+
 [no-exit-message]
-fail:
-    exit 7
-test:
-    echo tested
+test *args:
+    echo "a step before" >&2
+    exec python -m app "$@"
+"""
+
+PROGRAM = """
+import json, os, signal, sys, time
+
+if sys.argv[1:2] == ["exit"]:
+    sys.exit(int(sys.argv[2]))
+if sys.argv[1:2] == ["signals"]:
+    got = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, frame: got.append(number))
+    print("listening", flush=True)
+    while not got:
+        time.sleep(0.01)
+    time.sleep(0.5)
+    print(json.dumps(got))
+    sys.exit(7)
+from importlib.metadata import distributions
+print(json.dumps({
+    "args": sys.argv[1:], "cwd": os.getcwd(), "prefix": sys.prefix,
+    "packages": {found.name: found.version for found in distributions()},
+}))
 """
 
 
-def make_wheel(folder: Path, name: str, files: dict[str, str]) -> str:
-    """Write a wheel; return its line in a lock."""
-    path = folder / f"{name}-1.0-py3-none-any.whl"
-    info = f"{name}-1.0.dist-info"
-    entries = {
-        **files,
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+def make_wheel(folder: Path, name: str, version: str, scripts: dict[str, str] | None = None) -> str:
+    """Write a wheel of one empty module and return its line in a lock."""
+    info = f"{name}-{version}.dist-info"
+    files = {
+        f"{name}.py": "",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        **{f"{name}-{version}.data/scripts/{script}": text for script, text in (scripts or {}).items()},
     }
-    record = "".join(f"{file},,\n" for file in [*entries, f"{info}/RECORD"])
-    with zipfile.ZipFile(path, "w") as archive:
-        for file, text in entries.items():
-            entry = zipfile.ZipInfo(file)
-            entry.external_attr = 0o100755 << 16  # a script has to be one
-            archive.writestr(entry, text)
-        archive.writestr(f"{info}/RECORD", record)
-    return f"{name}==1.0 --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+    record = f"{info}/RECORD"
+    rows = [f"{path},{_record_hash(text)},{len(text.encode())}" for path, text in files.items()]
+    path = folder / f"{name}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
+        for inside, text in {**files, record: "\n".join([*rows, f"{record},,"]) + "\n"}.items():
+            entry = zipfile.ZipInfo(inside)
+            entry.external_attr = (stat.S_IFREG | 0o755) << 16  # a script is to run
+            wheel.writestr(entry, text)
+    return f"{name}=={version} --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+
+
+def _record_hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"sha256={base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
+
+
+def script(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+class Checkout:
+    """A folder with `run`, a justfile, a program and two locks, and the environment to try it in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "a check out"
+        self.wheels = folder / "wheels"
+        self.tools = folder / "tools"
+        for made in (self.folder / "app", self.wheels, self.tools):
+            made.mkdir(parents=True)
+        shutil.copy(ROOT / "run", self.folder)
+        (self.folder / "justfile").write_text(JUSTFILE)
+        (self.folder / "app" / "__main__.py").write_text(PROGRAM)
+        just = f'#!/bin/sh\nexec "{shutil.which("just", path=str(Path(sys.executable).parent))}" "$@"\n'
+        self.lock("requirements.lock", make_wheel(self.wheels, "tiny", "1.0", {"just": just}))
+        self.lock("requirements-test.lock", make_wheel(self.wheels, "tinytest", "1.0"))
+        # Only what a bare system has: no uv, no Python but the one that PYTHON names.
+        for tool in ("sh", "dirname", "grep", "cksum", "cat", "rm", "mkdir", "mv", "sed"):
+            (self.tools / tool).symlink_to(shutil.which(tool) or tool)
+        python = script(folder / "a python" / "python3", f'exec "{sys.executable}" "$@"')
+        self.environment = {
+            "PATH": str(self.tools), "PYTHON": str(python), "HOME": str(folder),
+            "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels), "PIP_NO_CACHE_DIR": "1",
+        }  # fmt: skip
+
+    def lock(self, name: str, lines: str) -> None:
+        (self.folder / name).write_text(lines)
+
+    def run(self, *words: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(self.folder / "run"), *words], cwd=cwd or self.folder, env={**self.environment, **environment},
+            capture_output=True, text=True, timeout=90, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [str(self.folder / "run"), *words], cwd=self.folder, env={**self.environment, **environment}, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A checkout whose .venv has been made."""
+    made = Checkout(tmp_path_factory.mktemp("doors"))
+    first = made.run("show", "hello")
+    assert first.returncode == 0, first.stderr
+    assert "making .venv" in first.stderr
+    assert json.loads(first.stdout)["args"] == ["hello"], "stdout belongs to the recipe"
+    return made
+
+
+def packages(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    assert done.returncode == 0, done.stderr
+    found: dict[str, str] = json.loads(done.stdout)["packages"]
+    return found
+
+
+def test_the_second_time_it_has_nothing_to_say(checkout: Checkout) -> None:
+    done = checkout.run("show")
+    assert done.stderr == ""
+    assert json.loads(done.stdout)["prefix"] == str(checkout.folder / ".venv")
+
+
+def test_arguments_and_the_callers_folder_stay_as_they_are(checkout: Checkout, tmp_path: Path) -> None:
+    (tmp_path / "app").mkdir()  # not to be taken for ours
+    words = ["my file.wav", "", "*", "$HOME", "--help", 'a"b', "{{x}}", "two\nlines"]
+    told = json.loads(checkout.run("show", *words, cwd=tmp_path).stdout)
+    assert told["args"] == words
+    assert told["cwd"] == str(tmp_path)
+
+
+@pytest.mark.parametrize("recipe", ["show", "test"])
+def test_exit_codes_pass_through(checkout: Checkout, recipe: str) -> None:
+    for code in (0, 1, 2, 7):
+        assert checkout.run(recipe, "exit", str(code)).returncode == code
+
+
+def test_without_arguments_it_lists_what_there_is(checkout: Checkout) -> None:
+    for words in ([], ["--help"]):
+        done = checkout.run(*words)
+        assert done.returncode == 0
+        assert "show" in done.stdout
+
+
+def test_an_unknown_recipe_is_bad_use(checkout: Checkout) -> None:
+    done = checkout.run("shwo")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Did you mean `show`" in done.stderr
+    assert "./run alone lists" in done.stderr
+
+
+@pytest.mark.parametrize("recipe", ["show", "test"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_reach_the_program_once(checkout: Checkout, recipe: str, number: signal.Signals) -> None:
+    started = checkout.start(recipe, "signals")
+    assert started.stdout is not None
+    assert started.stdout.readline() == "listening\n"
+    if number is signal.SIGINT:
+        os.killpg(started.pid, number)  # as a terminal does it
+    else:
+        started.send_signal(number)
+    output, _ = started.communicate(timeout=20)
+    assert json.loads(output) == [number]
+    assert started.returncode == 7
+
+
+def test_the_test_tools_come_with_the_test_recipe_and_stay(checkout: Checkout) -> None:
+    assert "tinytest" in packages(checkout.run("test"))
+    assert checkout.run("show").stderr == ""
+    assert checkout.run("test").stderr == "a step before\n"
+
+
+def test_a_changed_lock_is_installed(checkout: Checkout) -> None:
+    for version in ("2.0", "3.0"):
+        just = (checkout.folder / ".venv" / "bin" / "just").read_text()
+        checkout.lock("requirements.lock", make_wheel(checkout.wheels, "tiny", version, {"just": just}))
+        done = checkout.run("show")
+        assert packages(done)["tiny"] == version
+        assert "making .venv" not in done.stderr
+    assert checkout.run("show").stderr == ""
+
+
+def test_a_package_that_is_not_what_was_locked_is_refused_and_tried_again(checkout: Checkout) -> None:
+    lock = checkout.folder / "requirements-test.lock"
+    kept = lock.read_text()
+    make_wheel(checkout.wheels, "tinytest", "6.6")
+    lock.write_text(f"tinytest==6.6 --hash=sha256:{'0' * 64}\n")
+    done = checkout.run("test")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "HASH" in done.stderr.upper()
+    assert "could not be installed" in done.stderr
+    unharmed = checkout.run("show")
+    assert (unharmed.returncode, unharmed.stderr) == (0, "")
+    lock.write_text(kept)
+    assert "tinytest" in packages(checkout.run("test"))
+
+
+def test_uv_that_fails_leaves_it_to_pip(checkout: Checkout, tmp_path: Path) -> None:
+    script(tmp_path / "uv", f'echo "$@" >"{tmp_path}/asked"; exit 2')
+    lock = checkout.folder / "requirements.lock"
+    lock.write_text(f"{lock.read_text()}# changed\n")
+    done = checkout.run("show", PATH=f"{tmp_path}:{checkout.tools}")
+    assert "tiny" in packages(done)
+    assert "uv could not; trying pip" in done.stderr
+    assert f"--python {checkout.folder}/.venv/bin/python" in (tmp_path / "asked").read_text()
+
+
+def test_uv_is_used_where_it_is_installed(checkout: Checkout) -> None:
+    uv = shutil.which("uv")
+    if uv is None or subprocess.run([uv, "--version"], capture_output=True, check=False).returncode:
+        pytest.skip("uv is not installed here")
+    just = (checkout.folder / ".venv" / "bin" / "just").read_text()
+    checkout.lock("requirements.lock", make_wheel(checkout.wheels, "tiny", "4.0", {"just": just}))
+    done = checkout.run(
+        "show", PATH=f"{checkout.tools}:{Path(uv).parent}", UV_OFFLINE="1", UV_FIND_LINKS=str(checkout.wheels)
+    )
+    assert packages(done)["tiny"] == "4.0"
+    assert "pip" not in done.stderr
+    assert not (checkout.folder / "uv.lock").exists()
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    """A folder with a space in its name, `./run`, a justfile, and locks of a few lines."""
-    just = shutil.which("just")
-    if just is None:
-        pytest.skip("just is not on PATH; ./run test puts it there")
-    folder = tmp_path / "a check out"
-    folder.mkdir()
-    wheels = tmp_path / "wheels"
-    wheels.mkdir()
-    shutil.copy(ROOT / "run", folder)
-    (folder / "justfile").write_text(JUSTFILE)
-    script = f"#!/bin/sh\nexec '{just}' \"$@\"\n"
-    line = make_wheel(wheels, "justish", {"justish-1.0.data/scripts/just": script})
-    (folder / "requirements.lock").write_text(line)
-    (folder / "requirements-test.lock").write_text(make_wheel(wheels, "testish", {"testish.py": "found = True\n"}))
-    return folder
+def silent_index() -> Iterator[str]:
+    """Address of a package index that takes calls and never answers."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/simple"
 
 
-def run(checkout: Path, *words: str, cwd: Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:
-    wheels = str(checkout.parent / "wheels")
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("UV_", "VIRTUAL_ENV"))},
-        "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": wheels, "UV_NO_INDEX": "1", "UV_FIND_LINKS": wheels,
-        "PYTHON": sys._base_executable, **more,  # type: ignore[attr-defined]  # the interpreter outside any venv
-    }  # fmt: skip
-    return subprocess.run(
-        [str(checkout / "run"), *words], cwd=cwd or checkout, capture_output=True, text=True, env=environment,
-        timeout=60, check=False,
-    )  # fmt: skip
+def test_a_second_run_waits_and_takes_over_when_the_first_is_killed(tmp_path: Path, silent_index: str) -> None:
+    checkout = Checkout(tmp_path)
+    first = checkout.start("show", PIP_NO_INDEX="0", PIP_FIND_LINKS="", PIP_INDEX_URL=silent_index)
+    assert first.stderr is not None
+    assert "making .venv" in first.stderr.readline()
+    assert "installing packages (pip)" in first.stderr.readline()
+    second = checkout.start("show", "after")
+    assert second.stderr is not None
+    try:
+        assert "waiting for another ./run" in second.stderr.readline()
+    finally:
+        os.killpg(first.pid, signal.SIGKILL)
+        first.communicate()
+    output, said = second.communicate(timeout=60)
+    assert second.returncode == 0, said
+    assert "making .venv" in said, "what a killed run left is not trusted"
+    assert json.loads(output)["args"] == ["after"]
 
 
-def test_it_makes_an_environment_once_and_says_so_on_stderr_only(checkout: Path) -> None:
-    first = run(checkout, "show", "one word", "*", "")
-    assert first.returncode == 0, first.stderr
-    assert first.stdout == "<one word>\n<*>\n<>\n"
-    assert "making .venv" in first.stderr
-    again = run(checkout, "show")
-    assert again.stderr == ""
+def test_a_folder_that_was_moved_gets_a_new_venv(checkout: Checkout, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(checkout.folder, moved, symlinks=True)
+    done = subprocess.run(
+        [moved / "run", "show"], env=checkout.environment, capture_output=True, text=True, timeout=90, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "making .venv" in done.stderr
+    assert json.loads(done.stdout)["prefix"] == str(moved / ".venv")
 
 
-def test_it_works_from_another_folder(checkout: Path, tmp_path: Path) -> None:
-    assert run(checkout, "show", "x", cwd=tmp_path).stdout == "<x>\n"
+def test_an_older_python_is_told_what_is_missing(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path)
+    script(checkout.tools / "python3", 'case "$2" in *"< (3, 11)"*) exit 1 ;; *) echo 3.8.1 ;; esac')
+    script(
+        checkout.tools / "python3.12", 'case "$2" in *ensurepip*) exit 1 ;; *"< (3, 11)"*) ;; *) echo 3.12.4 ;; esac'
+    )
+    script(checkout.tools / "python3.13", "echo 'no such version is installed' >&2; exit 127")
+    done = checkout.run("show", PYTHON="")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Python 3.11 or newer is needed" in done.stderr
+    assert "python3 is 3.8.1" in done.stderr
+    assert "python3.12 is 3.12.4 but has no venv module" in done.stderr
+    assert "python3.13" not in done.stderr
+    assert "python3-venv" in done.stderr
+    assert not (checkout.folder / ".venv").exists()
 
 
-def test_test_tools_come_with_the_tests(checkout: Path) -> None:
-    run(checkout, "show")
-    packages = next((checkout / ".venv" / "lib").glob("python3*")) / "site-packages"
-    assert not (packages / "testish.py").exists()
-    assert run(checkout, "test").stdout == "tested\n"
-    assert (packages / "testish.py").exists()
-    assert run(checkout, "test").stderr == ""
-
-
-def test_a_changed_lock_is_installed(checkout: Path) -> None:
-    run(checkout, "show")
-    more = make_wheel(checkout.parent / "wheels", "moreish", {"moreish.py": "found = True\n"})
-    with (checkout / "requirements.lock").open("a") as lock:
-        lock.write(more)
-    assert "installing" in run(checkout, "show").stderr
-    packages = next((checkout / ".venv" / "lib").glob("python3*")) / "site-packages"
-    assert (packages / "moreish.py").exists()
-
-
-def test_a_wrong_hash_is_refused_and_mended_by_the_next_run(checkout: Path) -> None:
-    good = (checkout / "requirements.lock").read_text()
-    (checkout / "requirements.lock").write_text(good.replace("sha256:", "sha256:0")[:-2] + "\n")
-    refused = run(checkout, "show")
-    assert refused.returncode == 1
-    assert "could not be installed" in refused.stderr
-    (checkout / "requirements.lock").write_text(good)
-    assert run(checkout, "show", "x").stdout == "<x>\n"
-
-
-def test_exit_codes_pass_through(checkout: Path) -> None:
-    assert run(checkout, "fail").returncode == 7
-    unknown = run(checkout, "sing")
-    assert unknown.returncode == 2
-    assert "sing" in unknown.stderr
-    assert run(checkout).returncode == 0
-
-
-def test_an_older_python_is_told_what_is_missing(checkout: Path, tmp_path: Path) -> None:
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    for name in ("dirname", "cksum", "grep", "cat", "mkdir", "rm", "mv", "sleep"):
-        (tools / name).symlink_to(shutil.which(name) or name)
-    (tools / "python3").write_text('#!/bin/sh\ncase "$2" in *exit*) exit 1 ;; *) echo 3.8 ;; esac\n')
-    (tools / "python3").chmod(0o755)
-    refused = run(checkout, "show", PATH=str(tools), PYTHON="")
-    assert refused.returncode == 1
-    assert "Python 3.11 or newer is needed" in refused.stderr
-    assert "python3 (3.8)" in refused.stderr
-
-
-def test_an_installation_left_behind_is_taken_over(checkout: Path) -> None:
-    busy = checkout / ".venv.busy"
-    busy.mkdir()
-    (busy / "pid").write_text("999999")
-    began = time.monotonic()
-    assert run(checkout, "show", "x").stdout == "<x>\n"
-    assert time.monotonic() - began < 30
-    assert not busy.exists()
+def test_no_python_at_all_is_said_too(tmp_path: Path) -> None:
+    done = Checkout(tmp_path).run("show", PYTHON="")
+    assert done.returncode == 1
+    assert "no Python at all" in done.stderr

@@ -47,6 +47,16 @@ def parent_of(pid: int) -> int:
     return int(told.stdout)
 
 
+def kill_guardian(pid: int) -> None:
+    """Kill a server's guardian and return when it is dead: its death would wake a server that was stopped before."""
+    guardian = parent_of(pid)
+    os.kill(guardian, signal.SIGKILL)
+    deadline = time.monotonic() + 5.0
+    while parent_of(pid) == guardian:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 async def write(url: str, *names: str) -> None:
     link = Link(url)
     for name in names:
@@ -103,7 +113,7 @@ def test_a_deep_folder_gets_its_socket_elsewhere(tmp_path: Path) -> None:
 def test_it_is_ended_even_if_its_guardian_was_killed(tmp_path: Path) -> None:
     server = EmbeddedValkey(tmp_path)
     server.start()
-    os.kill(parent_of(server.pid), signal.SIGKILL)
+    kill_guardian(server.pid)
     server.stop()
     until_gone(server.pid)
 
@@ -111,7 +121,7 @@ def test_it_is_ended_even_if_its_guardian_was_killed(tmp_path: Path) -> None:
 def test_the_folder_stays_locked_while_a_server_that_nobody_guards_still_writes(tmp_path: Path) -> None:
     server = EmbeddedValkey(tmp_path)
     server.start()
-    os.kill(parent_of(server.pid), signal.SIGKILL)
+    kill_guardian(server.pid)
     os.kill(server.pid, signal.SIGSTOP)
     server.stop()
     with pytest.raises(VoicechartError, match="--data"):

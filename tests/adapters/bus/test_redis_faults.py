@@ -88,12 +88,12 @@ async def test_a_server_killed_and_restarted_loses_nothing_and_everybody_goes_on
         await owner.commit(batch.lease, outcome)
         async with asyncio.timeout(WITHIN_S):
             await asyncio.gather(*waiting)
+            while all(line["event"] != "bus_back" for line in logs):
+                await asyncio.sleep(0.01)
     assert numbers(batch) == [50]
     assert await mortal.snapshot(session_id) == b"51"
     assert len(await mortal.replay(session_id)) == 51
-    for who in ({"owner": "one"}, {"worker": "w1"}, {"gateway": "g1"}):
-        told = [line["event"] for line in logs if who.items() <= line.items() and line["event"].startswith("bus_")]
-        assert told == ["bus_away", "bus_back"]
+    assert [line["event"] for line in logs if line["event"].startswith("bus_")] == ["bus_away", "bus_back"]
     await owner.close()
 
 
