@@ -132,7 +132,7 @@ class Worker:
         failed = IntentFailed if self._kind == "intent" else RagFailed
         try:
             await self._bus.publish(self._envelope(request, failed(error=error, request_id=request_id), 0))
-            await delivery.dead_letter(error)
+            await self._bus.mirror([await delivery.dead_letter(error)], {})
         except BusUnavailable:
             await self._give_back(delivery)
 

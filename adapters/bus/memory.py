@@ -262,8 +262,10 @@ class _Delivery:
     async def nack(self, delay_s: float) -> None:
         await self._bus.give_back(self._kind, self._task.number, delay_s)
 
-    async def dead_letter(self, error: str) -> None:
-        await self._bus.settle(self._kind, self._task.number, dead_letter(self.envelope, error, self._attempts))
+    async def dead_letter(self, error: str) -> Envelope:
+        letter = dead_letter(self.envelope, error, self._attempts)
+        await self._bus.settle(self._kind, self._task.number, letter)
+        return letter
 
 
 def _is_of(entry: LogEntry, session_id: str) -> bool:

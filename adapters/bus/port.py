@@ -108,8 +108,8 @@ class TaskDelivery(Protocol):
         """Give it back, to be handed out again after `delay_s` seconds."""
         ...
 
-    async def dead_letter(self, error: str) -> None:
-        """Put it aside for a person and acknowledge it.
+    async def dead_letter(self, error: str) -> Envelope:
+        """Put it aside for a person and acknowledge it; return what was put aside.
 
         It goes to `voice:dlq:{pNN}` as a `voice.dlq.added` envelope whose payload is {event, error, attempts}.
         """

@@ -55,9 +55,10 @@ class RedisDelivery:
     async def nack(self, delay_s: float) -> None:
         self._subscription.retry_later(self._partition, self._position, delay_s)
 
-    async def dead_letter(self, error: str) -> None:
+    async def dead_letter(self, error: str) -> Envelope:
         letter = dead_letter(self._envelope, error, self._attempts)
         await self._subscription.settle(self._partition, self._position, encode_envelope(letter))
+        return letter
 
 
 class RedisSubscription:
