@@ -11,7 +11,7 @@ from litestar.exceptions import ClientException, HTTPException, NotFoundExceptio
 from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR, HTTP_503_SERVICE_UNAVAILABLE
 
 from adapters.bus.port import BusUnavailable
-from statecharts.events import InvalidEvent
+from statecharts.events import InvalidEvent, VoicechartError
 
 __all__ = ["EXCEPTION_HANDLERS", "session_key"]
 
@@ -59,6 +59,10 @@ def _invalid(request: Request[object, object, State], error: InvalidEvent) -> Re
     return _problem(400, "InvalidEvent", str(error))
 
 
+def _unable(request: Request[object, object, State], error: VoicechartError) -> Response[dict[str, object]]:
+    return _problem(HTTP_503_SERVICE_UNAVAILABLE, type(error).__name__, str(error))
+
+
 def _unexpected(request: Request[object, object, State], error: Exception) -> Response[dict[str, object]]:
     _log.error("request_failed", path=request.url.path, exc_info=error)
     return _problem(HTTP_500_INTERNAL_SERVER_ERROR, "InternalError", "the server made a mistake; its log says which")
@@ -68,5 +72,6 @@ EXCEPTION_HANDLERS = {
     HTTPException: _http,
     BusUnavailable: _bus,
     InvalidEvent: _invalid,
+    VoicechartError: _unable,
     Exception: _unexpected,
 }
