@@ -41,13 +41,14 @@ class ServerProcess:
             )  # fmt: skip
 
     def wait_ready(self) -> ServerProcess:
-        """Return once `/health/ready` is 200."""
+        """Return once `/health/ready` is 200 and the server has said so: the two are a moment apart."""
         deadline = time.monotonic() + READY_S
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise AssertionError(f"the server ended with {self.process.returncode}:\n{self.log.read_text()}")
             try:
-                if httpx.get(f"{self.url}/health/ready", timeout=2.0).status_code == 200:
+                ready = httpx.get(f"{self.url}/health/ready", timeout=2.0).status_code == 200
+                if ready and "ready after" in self.log.read_text():
                     return self
             except httpx.TransportError:
                 time.sleep(0.05)
