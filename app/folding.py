@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from adapters.bus.port import Command, LogEntry
 from app.session_record import SessionRecord, derived_id
-from statecharts.conversation import CHART_VERSION, ConversationChart
+from statecharts.conversation import CHART_VERSION
 from statecharts.effects import (
     CancelSpeech,
     CutUtterance,
@@ -29,7 +29,7 @@ from statecharts.effects import (
 from statecharts.events import Connected, Envelope, Event, InvalidEvent, SessionEnded, to_event
 from statecharts.phrases import Phrases
 from statecharts.policy import Policy
-from statecharts.stepping import Snapshot
+from statecharts.stepping import RunningChart, Snapshot
 
 __all__ = ["Conversation", "Folded", "JournalRecord", "derived_envelopes"]
 
@@ -74,7 +74,7 @@ class Conversation:
 
     def __init__(self, record: SessionRecord, policy: Policy, phrases: Phrases) -> None:
         self.record = record
-        self.chart = ConversationChart(policy, phrases, Snapshot(record.state, record.context))
+        self.chart = RunningChart(policy, phrases, Snapshot(record.state, record.context))
 
     def fold(self, entry: LogEntry, envelope: Envelope) -> Folded:
         """Take one fact of the log.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from copy import copy
+
+import msgspec
 from msgspec import Struct, field
 
 from statecharts.events import Origin
@@ -10,7 +13,7 @@ from statecharts.speech import Cut, Speech
 __all__ = ["Context", "Sentence"]
 
 
-class Sentence(Struct):
+class Sentence(Struct, frozen=True):
     """A piece of the answer that came from retrieval and is not spoken yet."""
 
     text: str
@@ -77,3 +80,13 @@ class Context(Struct, omit_defaults=True):
     """Running timers and when they are due."""
     frozen: dict[str, float] = field(default_factory=dict)
     """Timers that stand still while no client is there, and the seconds they have left."""
+
+    def copy(self) -> Context:
+        """Return the same memory, of which nothing is shared that could change."""
+        other = copy(self)
+        other.sentences, other.timers, other.frozen = list(self.sentences), dict(self.timers), dict(self.frozen)
+        if self.speech is not None:
+            other.speech = self.speech.copy()
+        if self.cut is not None:
+            other.cut = msgspec.structs.replace(self.cut, speech=self.cut.speech.copy())
+        return other

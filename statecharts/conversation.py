@@ -10,7 +10,7 @@ Rules:
    `timestamp` and goes out as a `StartTimer`.
 2. Every transition is declared below. No code assigns a state, so the diagram cannot lie. Guards (`cond`, `unless`)
    live in `guards.py`; actions (`on`) in `floor.py`, `thinking.py` and `speaking.py`, where they ask for effects.
-3. One judge of staleness: `step`. What belongs to an older turn, a timer that does not run and an event seen before
+3. One judge of staleness: `RunningChart.step`. What belongs to an older turn, a timer that does not run and an event seen before
    become a `Drop` with its reason. What the caller does carries turn 0 and is never stale.
 4. Every substate but IDLE's has a deadline (`timers.DEADLINES`) and a way out.
 5. Facts always get in; only effects are held back. Muting, gating or ducking hides nothing from the chart.
@@ -25,29 +25,39 @@ are told. An edge to `None` changes what is remembered, not the state.
 
 from __future__ import annotations
 
-from statemachine import State
+from typing import TypeVar, cast
+
+from statemachine import State, StateChart
 
 from statecharts.floor import Hearing, Presence
 from statecharts.guards import AnswerGuards, FloorGuards
-from statecharts.phrases import Phrases
-from statecharts.policy import Policy
-from statecharts.scene import Scene
 from statecharts.speaking import Overlap, Speaking
-from statecharts.stepping import Snapshot, SteppedChart, whole
 from statecharts.thinking import Patience, Thinking
 
-__all__ = ["CHART_VERSION", "ConversationChart"]
+__all__ = ["CHART_VERSION", "PARTS", "ConversationChart"]
 
 CHART_VERSION = "1"
 """Written beside every journal record, so that a replay knows which chart made it."""
 
+PARTS = (FloorGuards, AnswerGuards, Hearing, Presence, Thinking, Patience, Speaking, Overlap)
+"""Whose methods the guards and actions below are; each is made with the scene of its conversation."""
 
-class ConversationChart(SteppedChart):
+_T = TypeVar("_T")
+
+
+def whole(state: type[_T]) -> State:
+    """Return a compound state as what it is at run time, whichever of its substates is active."""
+    return cast("State", state)
+
+
+class ConversationChart(StateChart[object]):
     """Whose turn it is to speak, and what must be done about it.
 
-    Feed it one event at a time with `step`; it returns the effects to carry out, in order. The same events always give
-    the same effects.
+    `stepping.RunningChart` runs it: one event in, all its effects out.
     """
+
+    catch_errors_as_events = False  # the library's default hides a failing action and takes the edge all the same
+    allow_event_without_transition = True  # a late event is normal; a step reports it
 
     class IDLE(State.Compound, name="nobody is talking to us"):
         """Nobody is talking to us."""
@@ -297,14 +307,3 @@ class ConversationChart(SteppedChart):
         | whole(INTERRUPT).to(None, event="mic_unmuted mic_denied", on="note_microphone")
         | whole(IDLE).to(None, event="mic_unmuted mic_denied", on="note_microphone")
     )
-
-    def __init__(
-        self, policy: Policy | None = None, phrases: Phrases | None = None, snapshot: Snapshot | None = None
-    ) -> None:
-        scene = Scene(policy or Policy(), phrases or Phrases(), snapshot.context if snapshot else None)
-        speaking = Speaking(scene)
-        parts: list[object] = [
-            FloorGuards(scene), AnswerGuards(scene), Hearing(scene), Presence(scene, speaking), Thinking(scene),
-            Patience(scene, speaking), speaking, Overlap(scene, speaking),
-        ]  # fmt: skip
-        super().__init__(scene, parts, snapshot.state if snapshot else "IDLE.new")

@@ -23,6 +23,8 @@ __all__ = ["Hearing", "Presence"]
 class Hearing:
     """Actions on the caller's voice and words."""
 
+    __slots__ = ("_context", "_policy", "_scene", "_timers")
+
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._context = scene.context
@@ -101,10 +103,12 @@ class Hearing:
 class Presence:
     """Actions on the caller's coming and going."""
 
-    def __init__(self, scene: Scene, speaking: Speaking) -> None:
+    __slots__ = ("_context", "_scene", "_speaking")
+
+    def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._context = scene.context
-        self._speaking = speaking
+        self._speaking = Speaking(scene)
 
     def note_start(self) -> None:
         """Know that the session exists."""

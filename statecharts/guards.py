@@ -25,6 +25,8 @@ _CUT_S = 0.1
 class FloorGuards:
     """Questions about what the caller does."""
 
+    __slots__ = ("_context", "_policy", "_scene")
+
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._context = scene.context
@@ -94,6 +96,8 @@ class FloorGuards:
 
 class AnswerGuards:
     """Questions about our answer."""
+
+    __slots__ = ("_context", "_scene")
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import msgspec
-
 from statecharts.context import Context
 from statecharts.effects import CancelSpeech, Effect
 from statecharts.events import Event, IntentDetected, RagAnswerReady, SttFinal, SttPartial
@@ -30,9 +28,11 @@ class RaisesEvents(Protocol):
 class Scene:
     """Memory, rules and the effects so far; each part reads and writes them through here."""
 
+    __slots__ = ("context", "effects", "phrases", "policy", "timers")
+
     def __init__(self, policy: Policy, phrases: Phrases, remembered: Context | None = None) -> None:
         # A copy: the snapshot it came from stays what it was.
-        context = msgspec.convert(msgspec.to_builtins(remembered), Context) if remembered else Context()
+        context = remembered.copy() if remembered else Context()
         self.context = context
         self.policy = policy
         self.phrases = phrases

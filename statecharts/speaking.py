@@ -13,6 +13,8 @@ __all__ = ["Overlap", "Speaking"]
 class Speaking:
     """Actions on the answer that is being heard."""
 
+    __slots__ = ("_context", "_policy", "_scene", "_timers")
+
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._context = scene.context
@@ -136,12 +138,14 @@ class Speaking:
 class Overlap:
     """Actions while the caller makes a sound over our answer."""
 
-    def __init__(self, scene: Scene, speaking: Speaking) -> None:
+    __slots__ = ("_context", "_policy", "_scene", "_speaking", "_timers")
+
+    def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._context = scene.context
         self._policy = scene.policy
         self._timers = scene.timers
-        self._speaking = speaking
+        self._speaking = Speaking(scene)
 
     def duck(self) -> None:
         """Lower our voice, and begin to find out what this is."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from copy import copy
+
+import msgspec
 from msgspec import Struct
 
 from statecharts.events import Kind
@@ -40,6 +43,10 @@ class Speech(Struct, omit_defaults=True):
     """Whether the client reports playback in this turn."""
     played_s: float = 0.0
     """The client's last report."""
+
+    def copy(self) -> Speech:
+        """Return the same speech, sharing nothing."""
+        return msgspec.structs.replace(self, lines=[copy(line) for line in self.lines])
 
     @property
     def text(self) -> str:

@@ -25,6 +25,8 @@ __all__ = ["Patience", "Thinking"]
 class Thinking:
     """Actions that lead from the caller's words to sentences of ours."""
 
+    __slots__ = ("_context", "_policy", "_scene")
+
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._context = scene.context
@@ -133,11 +135,13 @@ class Thinking:
 class Patience:
     """Actions when a turn does not lead to speech: holding back, taking back, giving up."""
 
-    def __init__(self, scene: Scene, speaking: Speaking) -> None:
+    __slots__ = ("_context", "_scene", "_speaking", "_timers")
+
+    def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._context = scene.context
         self._timers = scene.timers
-        self._speaking = speaking
+        self._speaking = Speaking(scene)
 
     def hold(self) -> None:
         """Say nothing until it is known what the caller's sound was; the work goes on."""

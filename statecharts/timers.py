@@ -48,6 +48,8 @@ there they stand still, and `resume_wait` runs instead."""
 class Timers:
     """The running timers of one conversation."""
 
+    __slots__ = ("_context", "_effects")
+
     def __init__(self, context: Context, effects: list[Effect]) -> None:
         self._context = context
         self._effects = effects

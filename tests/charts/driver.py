@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from statecharts.conversation import ConversationChart
 from statecharts.effects import CancelTimer, Effect, StartTimer, StateChanged
 from statecharts.events import Event, TimerFired
 from statecharts.phrases import Phrases
 from statecharts.policy import Policy
-from statecharts.stepping import Snapshot
+from statecharts.stepping import RunningChart, Snapshot
 
 __all__ = ["Drive"]
 
@@ -20,7 +19,7 @@ class Drive:
     def __init__(
         self, policy: Policy | None = None, phrases: Phrases | None = None, snapshot: Snapshot | None = None
     ) -> None:
-        self.chart = ConversationChart(policy, phrases, snapshot)
+        self.chart = RunningChart(policy, phrases, snapshot)
         self.now = max(1000.0, self.chart.context.now)
         self.timers: dict[str, float] = dict(self.chart.context.timers)
         self.effects: list[Effect] = []
