@@ -10,8 +10,8 @@ Rules:
    `timestamp` and goes out as a `StartTimer`.
 2. Every transition is declared below. No code assigns a state, so the diagram cannot lie. Guards (`cond`, `unless`)
    live in `guards.py`; actions (`on`) in `floor.py`, `thinking.py` and `speaking.py`, where they ask for effects.
-3. One judge of staleness: `RunningChart.step`. What belongs to an older turn, a timer that does not run and an event seen before
-   become a `Drop` with its reason. What the caller does carries turn 0 and is never stale.
+3. One judge of staleness: `RunningChart.step`. What belongs to an older turn and a timer that does not run become a
+   `Drop` with its reason. What the caller does carries turn 0 and is never stale.
 4. Every substate but IDLE's has a deadline (`timers.DEADLINES`) and a way out.
 5. Facts always get in; only effects are held back. Muting, gating or ducking hides nothing from the chart.
 6. Speculation has one commit point: `stt_final` into THINKING.
@@ -207,9 +207,9 @@ class ConversationChart(StateChart[object]):
         | THINKING.working.to(THINKING.working, cond="words", on=["withdraw", "begin_turn"])
         | whole(THINKING).to(THINKING.working, cond="typed", on=["withdraw", "begin_turn"])
         | whole(SPEAKING).to(THINKING.working, cond="typed", on=["interrupt_speech", "begin_turn"])
-        | LISTENING.hearing.to(None, cond="words", on="take_words")
+        | LISTENING.hearing.to(None, cond="spoken_words", on="take_words")
         | LISTENING.settling.to(LISTENING.quiet, cond="nothing_said")
-        | LISTENING.settling.to(None, on="take_words")
+        | LISTENING.settling.to(None, unless="typed", on="take_words")
         | whole(INTERRUPT).to(None, on="count_words")
     )
     stt_partial = (
@@ -254,11 +254,12 @@ class ConversationChart(StateChart[object]):
     # --- our voice
     tts_chunk_ready = (
         LISTENING.quiet.to(SPEAKING.streaming, cond="of_speech", on="begin_speech")
-        | THINKING.holding.to(SPEAKING.streaming, cond="of_speech", on=["stop_holding", "begin_speech", "meet_voice"])
+        | THINKING.holding.to(SPEAKING.streaming, cond="of_speech",
+                              on=["stop_holding", "begin_speech", "speak", "meet_voice"])
         | whole(THINKING).to(SPEAKING.streaming, cond="of_speech", on="begin_speech")
         | whole(SPEAKING).to(None, cond="of_speech", on="note_audio")
         | whole(INTERRUPT).to(None, cond="of_speech", on="note_audio")
-    )
+    )  # fmt: skip
     tts_done = (
         SPEAKING.streaming.to(SPEAKING.draining, cond="of_speech", on="note_all_sent")
         | whole(INTERRUPT).to(None, cond="of_speech", on="note_all_sent")

@@ -106,14 +106,14 @@ class AnswerGuards:
     def intent_open(self, fact: Event) -> bool:
         """The intent of this turn is not known yet, and this is about it."""
         ours = not isinstance(fact, (IntentDetected, IntentFailed)) or fact.request_id in ("", self._request("intent"))
-        return ours and not self._context.intent
+        return ours and self._context.turn_open and not self._context.intent
 
     def wanted(self, fact: Event) -> bool:
         """A result of this turn's retrieval that is still awaited."""
         context = self._context
         ours = getattr(fact, "request_id", "") in ("", self._request("answer"))
         needed = not context.intent or context.intent in RETRIEVED_INTENTS
-        return ours and needed and not context.retrieved and not context.late
+        return ours and context.turn_open and needed and not context.retrieved and not context.late
 
     def nothing_to_say(self, fact: Event) -> bool:
         """The whole answer is known, and it is empty."""

@@ -101,6 +101,13 @@ class Speaking:
         """Stop the answer for something newer."""
         self.stop_speech("interrupted", interrupted=True)
 
+    def silence_rest(self) -> None:
+        """Stop what the client may still play of an answer we had given up waiting for: something newer begins."""
+        cut = self._context.cut
+        if cut is not None and cut.speech.reported and not cut.interrupted:
+            cut.interrupted = True
+            self._scene.emit(Playout(cut.speech.turn, "stop"))
+
     def settle_account(self, fact: Event | None = None) -> None:
         """Record what was heard of the answer that ended last: as reported, or as far as we know."""
         cut, self._context.cut = self._context.cut, None

@@ -25,17 +25,19 @@ __all__ = ["Patience", "Thinking"]
 class Thinking:
     """Actions that lead from the caller's words to sentences of ours."""
 
-    __slots__ = ("_context", "_policy", "_scene")
+    __slots__ = ("_context", "_policy", "_scene", "_speaking")
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._context = scene.context
         self._policy = scene.policy
+        self._speaking = Speaking(scene)
 
     def begin_turn(self, fact: Event) -> None:
         """Open the next turn: ask for intent and answer at the same time."""
         context, scene = self._context, self._scene
         typed = isinstance(fact, SttFinal)
+        self._speaking.silence_rest()
         if context.speech is not None:  # a greeting that was not heard yet
             scene.emit_cancel_speech("the caller was faster")
             context.speech = None

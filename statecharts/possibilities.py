@@ -1,0 +1,224 @@
+"""What the world may do next to a conversation, and which of its contexts come to the same thing."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from functools import partial
+
+from msgspec import Struct
+
+from statecharts.events import (
+    BargeIn,
+    Connected,
+    Disconnected,
+    Event,
+    IntentDetected,
+    IntentFailed,
+    Kind,
+    MicDenied,
+    MicMuted,
+    MicUnmuted,
+    PlaybackDone,
+    PlaybackProgress,
+    PlaybackStarted,
+    RagAnswerReady,
+    RagFailed,
+    SessionEnded,
+    SessionStarted,
+    SpeechStarted,
+    SpeechStopped,
+    SttFailed,
+    SttFinal,
+    SttPartial,
+    TimerFired,
+    TtsChunkReady,
+    TtsDone,
+    TtsFailed,
+)
+from statecharts.machine import Move, Step
+from statecharts.phrases import Phrases
+from statecharts.policy import Policy
+from statecharts.scene import RETRIEVED_INTENTS
+from statecharts.speech import Speech
+from statecharts.stepping import TABLE, RunningChart, Snapshot, chart_event
+from statecharts.table import Edge, Table
+from statecharts.timers import TIMERS
+
+__all__ = ["VARIANTS", "ConversationMachine", "Variant", "abstract"]
+
+WORDS = "tell me more about it"
+BACKCHANNEL = "yeah"
+SOON_S = 0.1
+LATE_S = 2.0
+"""Later than any warm-up, and than the time in which a turn is taken back."""
+
+
+class Variant(Struct, frozen=True):
+    """A set of rules to explore under."""
+
+    name: str
+    policy: Policy
+    phrases: Phrases
+
+
+VARIANTS = (
+    Variant("as delivered", Policy(), Phrases()),
+    Variant("with a greeting and fillers", Policy(filler_after_s=0.7), Phrases(greeting="Hello.", stop="")),
+    Variant("with a cautious ear", Policy(echo_warmup_s=1.0), Phrases()),
+    Variant("two words to interrupt", Policy(barge_in_min_words=2), Phrases()),
+    Variant("no pausing, nothing taken back", Policy(pausable=False, withdraw_s=0.0), Phrases()),
+    Variant("never interrupted", Policy(interruptible=False), Phrases()),
+)
+"""The rules under which all is explored: between them every edge can be taken."""
+
+
+class ConversationMachine:
+    """The conversation under one set of rules, as exploring and walking need it."""
+
+    def __init__(self, variant: Variant = VARIANTS[0], table: Table = TABLE) -> None:
+        self.variant = variant
+        self.table = table
+        self._new = partial(RunningChart, variant.policy, variant.phrases, table=table)
+
+    def start(self) -> Snapshot:
+        """Return a conversation nobody has joined yet, at a time of its own."""
+        snapshot = self._new().snapshot()
+        snapshot.context.now = 1000.0
+        return snapshot
+
+    def moves(self, at: Snapshot) -> Iterator[Move]:
+        """Return one example of each kind of event, of this turn and not, and each running timer."""
+        for event in _facts(at, self.variant.policy):
+            yield move(event, at.context.now)
+        for name, due in sorted(at.context.timers.items()):
+            yield move(TimerFired(name=name, timestamp=max(due, at.context.now)), at.context.now)
+
+    def take(self, at: Snapshot, move: Move) -> Step[Snapshot]:
+        """Return what an event does."""
+        chart = self._new(at)
+        assert isinstance(move.fact, Event)
+        effects = chart.step(move.fact)
+        return Step(at, move, chart.snapshot(), effects, chart.taken)
+
+    def key(self, at: Snapshot) -> Hashable:
+        """Return what guards and actions can tell apart."""
+        return abstract(at, self.variant.policy)
+
+    def leaves(self) -> Sequence[str]:
+        """Return every state in which the chart can be."""
+        return self.table.declaration.leaves
+
+    def edges(self) -> Sequence[Edge]:
+        """Return every declared edge."""
+        return self.table.declaration.edges
+
+
+def move(event: Event, now: float) -> Move:
+    """Return an event as what may happen next."""
+    return Move(chart_event(event), event, event.timestamp - now)
+
+
+def abstract(at: Snapshot, policy: Policy) -> Hashable:
+    """Return the part of a situation on which its future depends; see `exploration` for why that is enough."""
+    context, speech, cut = at.context, at.context.speech, at.context.cut
+    return (
+        at.state,
+        context.detached,
+        context.voice_on,
+        bool(context.text),
+        context.final_known,
+        context.silence_over,
+        not context.pieces or len(context.text.split()) > context.words_at_cut,
+        bool(context.carried),
+        _abstract_answer(at, policy),
+        _abstract_speech(speech, at, policy),
+        cut and (cut.speech.reported and not cut.interrupted, cut.speech.turn == context.turn),
+        frozenset(context.timers),
+        frozenset(context.frozen),
+    )
+
+
+def _abstract_answer(at: Snapshot, policy: Policy) -> Hashable:
+    context = at.context
+    if not context.turn_open:
+        return None  # left over from a turn that is closed; the next one clears it before anybody asks
+    known = context.intent if context.intent in ("", "help") else str(context.intent in RETRIEVED_INTENTS)
+    if context.late:
+        return "late", bool(known)
+    pieces = tuple(sorted({(bool(sentence.text), sentence.found) for sentence in context.sentences}))
+    if context.retrieved and not pieces and known:
+        known = "told"
+    return known, pieces, context.retrieved, min(context.overlap_words, policy.barge_in_min_words)
+
+
+def _abstract_speech(speech: Speech | None, at: Snapshot, policy: Policy) -> Hashable:
+    if speech is None:
+        return None
+    return (
+        speech.kind,
+        speech.composed,
+        speech.synthesised,
+        bool(speech.started_at),
+        bool(speech.paused_at),
+        speech.reported,
+        bool(speech.text),
+        policy.echo_warmup_s > 0 and at.context.now < speech.started_at + policy.echo_warmup_s,
+        policy.withdraw_s > 0 and at.state.startswith("INTERRUPT")
+        and at.context.overlap_at <= speech.started_at + policy.withdraw_s,
+    )  # fmt: skip
+
+
+def _facts(at: Snapshot, policy: Policy) -> Iterator[Event]:
+    context = at.context
+    soon, late, turn = context.now + SOON_S, context.now + LATE_S, context.turn
+    yield Connected(timestamp=soon)
+    yield Disconnected(timestamp=soon)
+    yield SessionStarted(timestamp=soon)
+    yield SessionEnded(timestamp=soon, reason="hangup")
+    for moment in (soon, late):
+        yield SpeechStarted(timestamp=moment)
+        yield BargeIn(timestamp=moment)
+    yield SpeechStopped(timestamp=soon, silence_s=policy.settle_s)
+    for text in (WORDS, BACKCHANNEL, ""):
+        yield SttPartial(timestamp=soon, text=text)
+        yield SttFinal(timestamp=soon, text=text)
+    yield SttFinal(timestamp=soon, text=WORDS, origin="typed")
+    yield SttFailed(timestamp=soon)
+    for muted in (MicMuted, MicUnmuted, MicDenied):
+        yield muted(timestamp=soon)
+    yield from _of_workers(soon, turn)
+    yield from _of_our_voice(at, soon)
+    yield RagAnswerReady(timestamp=soon, turn=turn + 1, text="From another turn.", is_final=True)
+    still = next((name for name in TIMERS if name not in context.timers), None)
+    if still is not None:
+        yield TimerFired(timestamp=soon, name=still)
+
+
+def _of_workers(soon: float, turn: int) -> Iterator[Event]:
+    for intent in ("question", "help", "repeat", "greeting", "stop"):
+        yield IntentDetected(timestamp=soon, turn=turn, intent=intent)
+    yield IntentDetected(timestamp=soon, turn=turn, intent="question", request_id="not ours")
+    yield IntentFailed(timestamp=soon, turn=turn)
+    yield RagAnswerReady(timestamp=soon, turn=turn, text="A sentence.", source="a.md")
+    yield RagAnswerReady(timestamp=soon, turn=turn, text="I do not know.")
+    yield RagAnswerReady(timestamp=soon, turn=turn, text="The last one.", source="a.md", is_final=True)
+    yield RagAnswerReady(timestamp=soon, turn=turn, is_final=True)
+    yield RagFailed(timestamp=soon, turn=turn)
+
+
+def _of_our_voice(at: Snapshot, soon: float) -> Iterator[Event]:
+    context = at.context
+    turn, speech, cut = context.turn, context.speech, context.cut
+    kind: Kind = speech.kind if speech is not None else "answer"
+    request_id = speech.lines[-1].request_id if speech is not None and speech.lines else ""
+    yield TtsChunkReady(timestamp=soon, turn=turn, audio_ms=1000.0, request_id=request_id)
+    yield TtsChunkReady(timestamp=soon, turn=turn, audio_ms=1000.0, request_id="not ours")
+    yield TtsDone(timestamp=soon, turn=turn, request_id=request_id)
+    yield TtsFailed(timestamp=soon, turn=turn, request_id=request_id)
+    yield PlaybackStarted(timestamp=soon, turn=turn, kind=kind)
+    yield PlaybackProgress(timestamp=soon, turn=turn, kind=kind, played_s=0.5)
+    yield PlaybackDone(timestamp=soon, turn=turn, kind=kind)
+    yield PlaybackDone(timestamp=soon, turn=turn, kind=kind, played_s=0.3)
+    yield PlaybackDone(timestamp=soon, turn=turn, kind="filler")
+    if cut is not None:
+        yield PlaybackDone(timestamp=soon, turn=cut.speech.turn, kind=cut.speech.kind, played_s=0.3)
