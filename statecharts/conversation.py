@@ -95,7 +95,8 @@ class ConversationChart(StateChart[object]):
     # --- coming and going
     session_started = IDLE.new.to(None, on="note_start")
     connected = (
-        whole(IDLE).to(LISTENING.quiet, on=["attach", "greet"])
+        IDLE.away.to(LISTENING.quiet, on="attach")
+        | whole(IDLE).to(LISTENING.quiet, on=["attach", "greet"])
         | whole(LISTENING).to(None, on="attach")
         | whole(THINKING).to(None, on="attach")
         | whole(SPEAKING).to(None, on="attach")
@@ -103,11 +104,15 @@ class ConversationChart(StateChart[object]):
     )
     disconnected = (
         IDLE.away.to(None, on="detach")
+        | LISTENING.hearing.to(LISTENING.settling, on=["detach", "await_end_of_turn"])
         | whole(LISTENING).to(None, on="detach")
+        | THINKING.holding.to(LISTENING.quiet, cond="nothing_to_say", on=["stay_silent", "detach"])
+        | THINKING.holding.to(THINKING.working, on=["release", "speak", "detach"])
         | whole(THINKING).to(None, on="detach")
         | whole(SPEAKING).to(None, on="detach")
-        | whole(INTERRUPT).to(None, on="detach")
-    )
+        | whole(INTERRUPT).to(SPEAKING.draining, cond="all_sent", on=["leave_overlap", "detach"])
+        | whole(INTERRUPT).to(SPEAKING.streaming, on=["leave_overlap", "detach"])
+    )  # the voice went away with its client
     session_ended = (
         IDLE.new.to(IDLE.ended, on="end_session")
         | IDLE.away.to(IDLE.ended, event="resume_wait", on="end_session")
@@ -116,7 +121,7 @@ class ConversationChart(StateChart[object]):
         | whole(SPEAKING).to(IDLE.ended, event="resume_wait", on="end_session")
         | whole(INTERRUPT).to(IDLE.ended, event="resume_wait", on="end_session")
     )
-    away = LISTENING.quiet.to(IDLE.away)
+    away = LISTENING.quiet.to(IDLE.away, on="skip_greeting")
 
     # --- over our voice: first ducked, then believed or forgotten
     barge_in = (
@@ -161,7 +166,8 @@ class ConversationChart(StateChart[object]):
         | THINKING.filling.to(THINKING.holding, on=["note_voice", "stop_filler", "hold"])
         | THINKING.holding.to(None, on=["note_voice", "hold_on"])
         | whole(SPEAKING).to(None, on="note_voice")
-        | whole(INTERRUPT).to(None, on=["note_voice", "sound_again"])
+        | INTERRUPT.ducked.to(None, on=["note_voice", "sound_again", "await_verdict"])
+        | INTERRUPT.paused.to(None, on=["note_voice", "sound_again"])
     )
     speech_stopped = (
         LISTENING.hearing.to(LISTENING.settling, on=["note_silence", "await_end_of_turn"])
@@ -177,7 +183,7 @@ class ConversationChart(StateChart[object]):
         | LISTENING.hearing.to(LISTENING.quiet)
     )  # fmt: skip
     barge_in_speech = (
-        whole(INTERRUPT).to(None, cond=["voice_on", "echo_possible"], on="await_echo")
+        INTERRUPT.ducked.to(None, cond=["voice_on", "echo_possible"], on="await_echo")
     )  # fmt: skip
 
     # --- the caller takes back a turn that is not answered yet
@@ -261,13 +267,13 @@ class ConversationChart(StateChart[object]):
         | whole(INTERRUPT).to(None, cond="of_speech", on="note_audio")
     )  # fmt: skip
     tts_done = (
-        SPEAKING.streaming.to(SPEAKING.draining, cond="of_speech", on="note_all_sent")
-        | whole(INTERRUPT).to(None, cond="of_speech", on="note_all_sent")
+        SPEAKING.streaming.to(SPEAKING.draining, cond=["of_speech", "all_composed"], on="note_all_sent")
+        | whole(INTERRUPT).to(None, cond=["of_speech", "all_composed"], on="note_all_sent")
     )  # fmt: skip
     tts_failed = (
         whole(THINKING).to(LISTENING.quiet, cond="of_speech", on="stay_silent")
-        | SPEAKING.streaming.to(SPEAKING.draining, cond="of_speech", on="note_all_sent")
-        | whole(INTERRUPT).to(None, cond="of_speech", on="note_all_sent")
+        | SPEAKING.streaming.to(SPEAKING.draining, cond="of_speech", on=["forgo_rest", "note_all_sent"])
+        | whole(INTERRUPT).to(None, cond="of_speech", on=["forgo_rest", "note_all_sent"])
     )
     playback_done = (
         whole(LISTENING).to(None, cond="of_cut", on="settle_account")

@@ -45,6 +45,8 @@ class Found(Struct, Generic[S]):
     move: Move | None
     depth: int
     leads_to: set[int] = field(default_factory=set)
+    by_time: set[int] = field(default_factory=set)
+    """Where it leads when nobody does anything: one number for each timer that may run out next."""
 
 
 class Exploration(Struct, Generic[S]):
@@ -56,8 +58,13 @@ class Exploration(Struct, Generic[S]):
     taken: Counter[str] = field(default_factory=Counter)
     """How often each edge was taken, by its text."""
     outcomes: dict[tuple[str, str], str] = field(default_factory=dict)
-    """For each pair of a leaf and an event: `taken`, or why it is always dropped there."""
+    """For each pair of a state and an event: `taken`, or why it is always dropped there."""
     steps: int = 0
+
+    @property
+    def depth(self) -> int:
+        """How many events away the farthest situation is."""
+        return max((found.depth for found in self.found), default=0)
 
     def way_to(self, number: int) -> list[Move]:
         """Return the shortest run of events from the start to a situation."""
@@ -103,6 +110,8 @@ def explore(
                     result.found.append(Found(step.after, number, move, here.depth + 1))
                     waiting.append(there)
                 here.leads_to.add(there)
+                if move.of_time:
+                    here.by_time.add(there)
             if watch is not None and not watch(step, number):
                 return result
         if len(result.found) > LIMIT:

@@ -122,6 +122,7 @@ class Presence:
         if was_detached and context.speech is not None:
             context.speech.resume(context.now)
             self._scene.emit(Playout(context.speech.turn, "resume"))
+            self._speaking.watch_playback()
 
     def greet(self) -> None:
         """Say the greeting, if there is one."""
@@ -134,18 +135,20 @@ class Presence:
         self._scene.emit(Speak(self._context.turn, text, True, "greeting", request_id))
 
     def skip_greeting(self) -> None:
-        """The caller was faster than our greeting: leave it."""
+        """Leave the greeting if it was not heard yet: the caller was faster, or it never came."""
         speech = self._context.speech
         if speech is not None:
             self._context.speech = None
-            self._scene.emit(CancelSpeech(speech.turn, "the caller speaks"))
+            self._scene.emit(CancelSpeech(speech.turn, "too late for a greeting"))
 
     def detach(self) -> None:
         """The client is gone: all stands still, and it is waited for."""
         context = self._context
         if context.detached:
             return
-        context.connected = context.voice_on = False
+        context.connected = False
+        if context.voice_on:
+            context.voice_on, context.voice_ended_at = False, context.now
         if context.speech is not None and not context.speech.paused_at:
             context.speech.pause(context.now)
             self._scene.emit(Playout(context.speech.turn, "pause"))

@@ -15,6 +15,7 @@ from statecharts.events import (
     TtsFailed,
 )
 from statecharts.scene import RETRIEVED_INTENTS, Scene
+from statecharts.timers import EARLY_S
 
 __all__ = ["AnswerGuards", "FloorGuards"]
 
@@ -83,7 +84,7 @@ class FloorGuards:
     def echo_possible(self) -> bool:
         """Our first sound is so recent that the voice may be our own."""
         speech = self._context.speech
-        return speech is not None and self._context.now < speech.started_at + self._policy.echo_warmup_s
+        return speech is not None and self._context.now + EARLY_S < speech.started_at + self._policy.echo_warmup_s
 
     def interrupting_words(self, fact: Event) -> bool:
         """Words over our answer that mean more than "go on", and as many as the policy asks for."""
@@ -148,6 +149,10 @@ class AnswerGuards:
         """The filler was played."""
         return isinstance(fact, PlaybackDone) and fact.kind == "filler"
 
+    def all_composed(self) -> bool:
+        """The last sentence of our answer is with the voice."""
+        return self._context.speech is not None and self._context.speech.composed
+
     def all_sent(self) -> bool:
         """The last sample of our answer is with the client."""
         return self._context.speech is not None and self._context.speech.synthesised
@@ -162,7 +167,7 @@ class AnswerGuards:
     def still_audible(self) -> bool:
         """We gave up waiting for the end of an answer that the client is still playing."""
         cut = self._context.cut
-        return cut is not None and cut.speech.reported and not cut.interrupted
+        return cut is not None and cut.speech.reported and not cut.interrupted and not self._context.detached
 
     def _request(self, what: str) -> str:
         return f"{self._context.turn}.{what}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
@@ -35,6 +35,8 @@ class Move(Struct, frozen=True):
     """What is given to the chart with it."""
     after_s: float = 0.0
     """Seconds since what happened before."""
+    of_time: bool = False
+    """It happens by itself when nobody does anything: a timer that runs out."""
 
     def __str__(self) -> str:
         told = [f"+{self.after_s:.1f}s"] if self.after_s else []
@@ -45,6 +47,8 @@ class Move(Struct, frozen=True):
                 for name, value in msgspec.to_builtins(self.fact).items()
                 if name not in _UNTOLD and value != _default(self.fact, name)
             ]
+        elif self.fact is not None:
+            told.append(str(self.fact))
         return " ".join(told)
 
 
@@ -64,8 +68,8 @@ class Step(Struct, Generic[S]):
         return any(edge.target is not None for edge in self.taken)
 
     def __str__(self) -> str:
-        arrow = self.after.state if self.changed else f"({'stays' if self.taken else 'dropped'})"
-        return f"{self.before.state:<20} {self.move!s:<44} {arrow}"
+        arrow = f"→ {self.after.state}" if self.changed else f"({'stays' if self.taken else 'dropped'})"
+        return f"{self.before.state:<20} {self.move!s:<48} {arrow}"
 
 
 class Machine(Protocol[S]):
@@ -89,6 +93,10 @@ class Machine(Protocol[S]):
 
     def leaves(self) -> Sequence[str]:
         """Return every state in which the chart can be."""
+        ...
+
+    def ends(self) -> Collection[str]:
+        """Return the states out of which nothing has to lead."""
         ...
 
     def edges(self) -> Sequence[Edge]:

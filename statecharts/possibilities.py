@@ -42,7 +42,7 @@ from statecharts.scene import RETRIEVED_INTENTS
 from statecharts.speech import Speech
 from statecharts.stepping import TABLE, RunningChart, Snapshot, chart_event
 from statecharts.table import Edge, Table
-from statecharts.timers import TIMERS
+from statecharts.timers import EARLY_S, TIMERS
 
 __all__ = ["VARIANTS", "ConversationMachine", "Variant", "abstract"]
 
@@ -91,7 +91,7 @@ class ConversationMachine:
         for event in _facts(at, self.variant.policy):
             yield move(event, at.context.now)
         for name, due in sorted(at.context.timers.items()):
-            yield move(TimerFired(name=name, timestamp=max(due, at.context.now)), at.context.now)
+            yield move(TimerFired(name=name, timestamp=max(due, at.context.now)), at.context.now, of_time=True)
 
     def take(self, at: Snapshot, move: Move) -> Step[Snapshot]:
         """Return what an event does."""
@@ -108,14 +108,18 @@ class ConversationMachine:
         """Return every state in which the chart can be."""
         return self.table.declaration.leaves
 
+    def ends(self) -> Sequence[str]:
+        """Return none: even a conversation that was hung up can be connected to again."""
+        return ()
+
     def edges(self) -> Sequence[Edge]:
         """Return every declared edge."""
         return self.table.declaration.edges
 
 
-def move(event: Event, now: float) -> Move:
+def move(event: Event, now: float, *, of_time: bool = False) -> Move:
     """Return an event as what may happen next."""
-    return Move(chart_event(event), event, event.timestamp - now)
+    return Move(chart_event(event), event, event.timestamp - now, of_time)
 
 
 def abstract(at: Snapshot, policy: Policy) -> Hashable:
@@ -162,10 +166,18 @@ def _abstract_speech(speech: Speech | None, at: Snapshot, policy: Policy) -> Has
         bool(speech.paused_at),
         speech.reported,
         bool(speech.text),
-        policy.echo_warmup_s > 0 and at.context.now < speech.started_at + policy.echo_warmup_s,
+        _abstract_echo(speech, at, policy),
         policy.withdraw_s > 0 and at.state.startswith("INTERRUPT")
         and at.context.overlap_at <= speech.started_at + policy.withdraw_s,
     )  # fmt: skip
+
+
+def _abstract_echo(speech: Speech, at: Snapshot, policy: Policy) -> Hashable:
+    """Return whether what we hear may be our own voice, and whether it still may when the voice is judged."""
+    until = speech.started_at + policy.echo_warmup_s - EARLY_S
+    if not policy.echo_warmup_s or at.context.now >= until:
+        return False
+    return "judged later" if at.context.timers.get("barge_in_speech", 0.0) >= until else True
 
 
 def _facts(at: Snapshot, policy: Policy) -> Iterator[Event]:
@@ -189,9 +201,9 @@ def _facts(at: Snapshot, policy: Policy) -> Iterator[Event]:
     yield from _of_workers(soon, turn)
     yield from _of_our_voice(at, soon)
     yield RagAnswerReady(timestamp=soon, turn=turn + 1, text="From another turn.", is_final=True)
-    still = next((name for name in TIMERS if name not in context.timers), None)
-    if still is not None:
-        yield TimerFired(timestamp=soon, name=still)
+    for name in TIMERS:
+        if name not in context.timers:
+            yield TimerFired(timestamp=soon, name=name)
 
 
 def _of_workers(soon: float, turn: int) -> Iterator[Event]:

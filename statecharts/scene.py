@@ -47,6 +47,11 @@ class Scene:
         """Ask that nothing more of this turn be synthesised or sent."""
         self.effects.append(CancelSpeech(self.context.turn, reason))
 
+    def await_lasting_voice(self) -> None:
+        """Believe a voice that lasts, unless the policy asks for words."""
+        if not self.policy.barge_in_min_words:
+            self.timers.start("barge_in_speech", self.policy.barge_in_speech_s)
+
     def joined(self, text: str) -> str:
         """Return the words of a turn that was taken back, if any, and these."""
         return f"{self.context.carried} {text}".strip()

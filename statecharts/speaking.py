@@ -32,13 +32,22 @@ class Speaking:
         speech = self._context.speech
         if speech is not None:
             speech.add_audio(fact.request_id, fact.audio_ms / 1000, self._context.now)
+            if self._context.detached:
+                speech.pause(self._context.now)
             self.watch_playback()
 
     def note_all_sent(self) -> None:
         """Know that nothing more of this answer will be sent."""
         if self._context.speech is not None:
-            self._context.speech.composed = self._context.speech.synthesised = True
+            self._context.speech.synthesised = True
             self.watch_playback()
+
+    def forgo_rest(self) -> None:
+        """No voice can say the rest: what was sent is the whole answer."""
+        speech = self._context.speech
+        if speech is not None and not speech.composed:
+            speech.composed = self._context.retrieved = True
+            self._scene.emit(CancelTasks(speech.turn))
 
     def note_playback(self, fact: Event) -> None:
         """Know how much of our answer the client has played."""
@@ -65,7 +74,9 @@ class Speaking:
         self._timers.cancel("playback_deadline")
         self._context.speech, self._context.turn_open = None, False
         if not speech.composed:
-            self._scene.emit(CancelSpeech(speech.turn, "the answer ended early"), CancelTasks(speech.turn))
+            self._scene.emit(CancelTasks(speech.turn))
+        if not speech.synthesised:
+            self._scene.emit(CancelSpeech(speech.turn, "the answer ended early"))
         cut = Cut(speech, self._context.user_text)
         if isinstance(fact, PlaybackDone):
             played_s = speech.sent_s if fact.played_s is None else fact.played_s
@@ -166,8 +177,8 @@ class Overlap:
         self._timers.start("interrupt_max", self._policy.interrupt_max_s)
 
     def await_verdict(self) -> None:
-        """A voice that lasts is believed."""
-        self._timers.start("barge_in_speech", self._policy.barge_in_speech_s)
+        """A voice that lasts is believed, unless words are asked for."""
+        self._scene.await_lasting_voice()
 
     def await_quiet(self) -> None:
         """A sound that does not come back is forgotten."""
@@ -177,7 +188,6 @@ class Overlap:
     def sound_again(self) -> None:
         """The caller makes a sound once more."""
         self._timers.cancel("false_interruption")
-        self.await_verdict()
 
     def await_echo(self) -> None:
         """Our own voice may be what we hear: judge when the echo canceller has settled."""
@@ -202,8 +212,10 @@ class Overlap:
         self._context.overlap_words += len(self._scene.words_of(fact).split())
 
     def resume_speech(self) -> None:
-        """It was nothing: go on as if it had not been."""
+        """It was nothing: go on as if it had not been; while no client is there, once there is one."""
         self.leave_overlap()
+        if self._context.detached:
+            return
         if self._context.speech is not None:
             self._context.speech.resume(self._context.now)
         self._play("resume")

@@ -147,11 +147,10 @@ class Patience:
 
     def hold(self) -> None:
         """Say nothing until it is known what the caller's sound was; the work goes on."""
-        policy = self._scene.policy
         self._scene.emit(Playout(self._context.turn, "pause"))
         self._timers.cancel("filler")
-        self._timers.start("barge_in_speech", policy.barge_in_speech_s)
-        self._timers.start("interrupt_max", policy.interrupt_max_s)
+        self._scene.await_lasting_voice()
+        self._timers.start("interrupt_max", self._scene.policy.interrupt_max_s)
 
     def stop_filler(self) -> None:
         """The caller speaks over the filler: it has done its work."""
@@ -161,7 +160,7 @@ class Patience:
     def hold_on(self) -> None:
         """The caller makes a sound once more."""
         self._timers.cancel("end_of_turn")
-        self._timers.start("barge_in_speech", self._scene.policy.barge_in_speech_s)
+        self._scene.await_lasting_voice()
 
     def await_no_more(self) -> None:
         """The sound has stopped: quiet for the end of a turn means that it was nothing."""

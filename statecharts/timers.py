@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from statecharts.context import Context
 from statecharts.effects import CancelTimer, Effect, StartTimer
 
-__all__ = ["DEADLINES", "TIMERS", "Timers"]
+__all__ = ["DEADLINES", "EARLY_S", "TIMERS", "Timers"]
 
 TIMERS: Mapping[str, str] = {
     "away": "away_s",
@@ -43,6 +43,10 @@ DEADLINES: Mapping[str, tuple[str, ...]] = {
 }
 """For each substate in which somebody waits, the timers of which one runs, so that none is a trap. While no client is
 there they stand still, and `resume_wait` runs instead."""
+
+
+EARLY_S = 0.001
+"""A timer may fire this much before it is due: clocks are rounded on their way."""
 
 
 class Timers:
@@ -93,7 +97,7 @@ class Timers:
         due = self._context.timers.get(name)
         if due is None:
             return f"timer {name} does not run"
-        if at < due - 0.001:
+        if at < due - EARLY_S:
             return f"timer {name} was started anew since"
         del self._context.timers[name]
         return ""

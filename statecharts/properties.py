@@ -1,0 +1,437 @@
+"""What always holds of a conversation, each in a sentence.
+
+`./run verify` tries to break them: the step by step ones in every situation there is (`exploration`), those about
+whole runs along random ones, with real times, words and counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+import msgspec
+
+from statecharts.effects import (
+    CancelSpeech,
+    CancelTasks,
+    CancelTimer,
+    Drop,
+    EndSession,
+    Playout,
+    RequestAnswer,
+    RequestIntent,
+    SetMicGate,
+    Speak,
+    StartTimer,
+    StateChanged,
+    TurnEnded,
+    Withdrawn,
+)
+from statecharts.events import PlaybackDone, PlaybackProgress, PlaybackStarted, TtsChunkReady
+from statecharts.exploration import Exploration
+from statecharts.machine import Machine, Step
+from statecharts.proving import Finding, Run, along, always, overall, properties_of
+from statecharts.situations import unwatched, what_is_forbidden
+from statecharts.stepping import Snapshot
+
+__all__ = ["PROPERTIES"]
+
+_E = TypeVar("_E")
+_At = Step[Snapshot]
+_HOME = ("IDLE", "LISTENING")
+
+
+def _asked(step: _At, kind: type[_E]) -> list[_E]:
+    return [effect for effect in step.effects if isinstance(effect, kind)]
+
+
+# --- never stuck
+
+
+@always(concerns=("*_deadline", "*_max", "*_wait", "end_of_turn", "away"))
+def somebody_is_always_waited_for_with_a_deadline(step: _At) -> str:
+    """In every state but IDLE a timer runs that ends the waiting."""
+    return unwatched(step.after)
+
+
+@overall(concerns=("*_deadline", "*_max", "*_wait", "end_of_turn", "away"))
+def the_floor_comes_back_by_itself(exploration: Exploration[Snapshot], machine: Machine[Snapshot]) -> Iterator[Finding]:
+    """If nobody does anything more, the timers alone lead back to LISTENING or IDLE, whichever of them fires first."""
+    safe = {n for n, found in enumerate(exploration.found) if found.at.state.startswith(_HOME)}
+    waiting = [n for n in range(len(exploration.found)) if n not in safe]
+    # A situation is safe once every timer that may fire there leads to a safe one: backwards from home.
+    while waiting:
+        still = [n for n in waiting if not exploration.found[n].by_time <= safe or not exploration.found[n].by_time]
+        if len(still) == len(waiting):
+            first = still[0]
+            yield Finding(f"from {exploration.found[first].at.state} the timers need never lead back", first)
+            return
+        safe.update(set(waiting) - set(still))
+        waiting = still
+
+
+@always(concerns=("*_deadline", "*_max", "*_wait", "*_speech", "end_of_turn", "away", "filler"))
+def a_timer_that_runs_out_is_heeded(step: _At) -> str | None:
+    """A timer that was started and runs out leads to something."""
+    return (
+        f"{step.move.event} ran out in {step.before.state}, and nothing came of it"
+        if (step.move.of_time and not step.taken)
+        else None
+    )
+
+
+@always
+def every_started_timer_is_fired_or_cancelled(step: _At) -> str | None:
+    """The timers that run are those that were started and have neither fired nor been cancelled."""
+    running = set(step.before.context.timers)
+    if step.move.of_time:
+        running.discard(step.move.event)
+    for effect in step.effects:
+        if isinstance(effect, StartTimer):
+            running.add(effect.name)
+        elif isinstance(effect, CancelTimer):
+            running.discard(effect.name)
+    known = set(step.after.context.timers)
+    return None if running == known else f"the world has {sorted(running)} running, the chart {sorted(known)}"
+
+
+# --- never a lie
+
+
+@always
+def no_situation_is_forbidden(step: _At) -> str:
+    """Whatever comes, twice or in any order: state, memory and timers agree with each other."""
+    return what_is_forbidden(step.after)
+
+
+@always(concerns=("LISTENING.*", "THINKING.*", "INTERRUPT.*", "SPEAKING.*", "IDLE.*"))
+def the_mic_gate_agrees_with_the_state(step: _At) -> str | None:
+    """The microphone is open while LISTENING, THINKING and INTERRUPT, and closed otherwise and during a filler."""
+    is_open = step.before.context.gate_open
+    for effect in _asked(step, SetMicGate):
+        is_open = effect.gate == "open"
+    outer, inner = step.after.state.split(".")
+    due = outer in ("LISTENING", "THINKING", "INTERRUPT") and inner != "filling"
+    return None if is_open == due else f"the gate is {'open' if is_open else 'closed'} in {step.after.state}"
+
+
+@always
+def every_change_of_state_is_told(step: _At) -> str | None:
+    """Whoever follows the told changes is always in the state in which the chart is."""
+    at = step.before.state.split(".")[0]
+    for change in _asked(step, StateChanged):
+        if change.old_state != at:
+            return f"told a change from {change.old_state} while in {at}"
+        at = change.new_state
+    told = _asked(step, StateChanged)
+    path = f"{told[-1].new_state}.{told[-1].substate}" if told else step.before.state
+    return None if path == step.after.state else f"told {path}, and is in {step.after.state}"
+
+
+@always
+def a_dropped_event_changes_nothing(step: _At) -> str | None:
+    """An event is taken, or dropped with a reason and without a trace."""
+    drops = _asked(step, Drop)
+    if step.taken:
+        return "taken, and yet told as dropped" if drops else None
+    if len(step.effects) != 1 or not drops or not drops[0].reason:
+        return f"dropped, but with the effects {list(step.effects)}"
+    before, after = step.before.context, step.after.context
+    same = msgspec.structs.replace(after, now=before.now)
+    if step.move.of_time:
+        return None  # `a_timer_that_runs_out_is_heeded` tells of it
+    return None if same == before and step.after.state == step.before.state else "dropped, but something is different"
+
+
+# --- one turn at a time
+
+
+@always(concerns=("tts_*", "rag_*", "playback_*", "ready_for_next", "withdrawn", "resumed", "stt_final"))
+def nothing_of_an_older_turn_is_heard(step: _At) -> str | None:
+    """What is asked for, said or played on belongs to the current turn."""
+    turn = step.after.context.turn
+    for effect in step.effects:
+        if isinstance(effect, (Speak, RequestAnswer, RequestIntent)) and effect.turn != turn:
+            return f"{type(effect).__name__} of turn {effect.turn} in turn {turn}"
+        if isinstance(effect, Playout) and effect.action != "stop" and effect.turn != turn:
+            return f"playout {effect.action} of turn {effect.turn} in turn {turn}"
+    return None
+
+
+@always(concerns=("THINKING", "THINKING.*", "stt_final", "rag_*", "speak"))
+def a_turn_is_answered_once(step: _At) -> str | None:
+    """Each turn is asked for once, and once its answer is whole no other answer to it begins."""
+    before, after = step.before.context, step.after.context
+    questions = _asked(step, RequestAnswer)
+    if [effect.turn for effect in questions] != list(range(before.turn + 1, after.turn + 1)):
+        return f"turn {before.turn} became {after.turn} with the questions {questions}"
+    if [effect.turn for effect in _asked(step, RequestIntent)] != [effect.turn for effect in questions]:
+        return "intent and answer are not asked for together"
+    answers = [effect for effect in _asked(step, Speak) if effect.kind == "answer"]
+    speech = before.speech
+    whole = speech is not None and speech.kind == "answer" and speech.composed and speech.turn == after.turn
+    if answers and (whole or any(effect.is_final for effect in answers[:-1])):
+        return f"the answer to turn {after.turn} was whole, and goes on with {answers[-1].text!r}"
+    return None
+
+
+@always(concerns=("THINKING", "stt_final"))
+def a_turn_begins_in_thinking_alone(step: _At) -> str | None:
+    """The number of the turn grows exactly when THINKING is entered with new words."""
+    grown = step.after.context.turn - step.before.context.turn
+    entered = sum(change.new_state == "THINKING" and "text" in change.data for change in _asked(step, StateChanged))
+    restarted = sum(1 for effect in _asked(step, RequestAnswer))
+    return (
+        None
+        if grown == restarted and (grown == 0 or step.after.state.startswith("THINKING") or entered)
+        else (f"the turn went from {step.before.context.turn} to {step.after.context.turn} into {step.after.state}")
+    )
+
+
+@always(concerns=("withdrawn", "ready_for_next", "session_ended", "playback_*", "tts_failed", "answer_deadline"))
+def a_turn_that_is_over_is_accounted_for(step: _At) -> str | None:
+    """When a turn ends, what was heard of it is recorded, now or when the client has told."""
+    before, after = step.before.context, step.after.context
+    ended = [effect.turn for effect in _asked(step, TurnEnded)]
+    if before.turn_open and not (after.turn_open and after.turn == before.turn):
+        pending = after.cut is not None and after.cut.speech.turn == before.turn
+        if before.turn not in ended and not pending:
+            return f"turn {before.turn} ended and nobody wrote it down"
+    if before.cut is not None and before.cut.speech.turn not in ended:
+        still = after.cut is not None and after.cut.speech.turn == before.cut.speech.turn
+        again = after.speech is not None and after.speech.turn == before.cut.speech.turn
+        if not still and not again:
+            return f"what was heard of turn {before.cut.speech.turn} was never written down"
+    return None
+
+
+@always(concerns=("withdrawn", "ready_for_next", "session_ended", "tts_failed", "answer_deadline", "*_failed"))
+def work_for_a_turn_that_is_over_is_cancelled(step: _At) -> str | None:
+    """When a turn ends before its answer is known, its tasks are cancelled; what it was saying, too."""
+    before, after = step.before.context, step.after.context
+    over = before.turn_open and not (after.turn_open and after.turn == before.turn)
+    if not over:
+        return None
+    if not (before.intent and before.retrieved) and CancelTasks(before.turn) not in step.effects and not before.late:
+        known = step.move.event in ("rag_complete", "intent_detected", "intent_failed", "intent_wait")
+        if not known:
+            return f"turn {before.turn} ended by {step.move.event}, and its tasks go on"
+    speech = before.speech
+    if speech is not None and not speech.synthesised and not _asked(step, CancelSpeech):
+        return f"turn {before.turn} ended by {step.move.event}, and it would still be spoken"
+    return None
+
+
+# --- barge-in
+
+
+@always(concerns=("SPEAKING", "SPEAKING.*", "tts_*", "playback_*"))
+def speaking_means_audio_is_due(step: _At) -> str | None:
+    """SPEAKING begins with audio and ends when the audio should have been played."""
+    context, speech = step.after.context, step.after.context.speech
+    if not step.after.state.startswith("SPEAKING") or context.detached:
+        return None
+    if speech is None or not speech.sent_s:
+        return "SPEAKING without a sample sent"
+    due = context.timers.get("playback_deadline")
+    return (
+        None if due is not None and due >= speech.ends_at else f"the audio ends at {speech.ends_at}, and {due} is due"
+    )
+
+
+@always(concerns=("INTERRUPT", "INTERRUPT.*", "ready_for_next", "resumed", "barge_in", "voice_lasts"))
+def every_duck_ends(step: _At) -> str | None:
+    """INTERRUPT is entered by lowering our voice, and left by resuming it, by stopping it, or because it was over."""
+    was, is_ = step.before.state.startswith("INTERRUPT"), step.after.state.startswith("INTERRUPT")
+    actions = [effect.action for effect in _asked(step, Playout)]
+    if is_ and not was and "duck" not in actions:
+        return "INTERRUPT was entered, and our voice is as loud as before"
+    if step.after.state == "INTERRUPT.paused" != step.before.state and "pause" not in actions:
+        return "INTERRUPT.paused was entered, and our voice goes on"
+    if was and not is_:
+        over = step.move.event in ("playback_done", "playback_deadline") or step.after.context.detached
+        resumed = step.after.state.startswith("SPEAKING")
+        if not over and ("resume" if resumed else "stop") not in actions:
+            return f"INTERRUPT was left for {step.after.state} with playout {actions}"
+    return None
+
+
+@always(concerns=("THINKING.holding", "held", "released", "withdrawn"))
+def what_was_held_back_is_let_go(step: _At) -> str | None:
+    """A voice that is held back while the caller makes a sound is let go or given up afterwards."""
+    if step.before.state != "THINKING.holding" or step.after.state == "THINKING.holding":
+        return None
+    if step.after.state == "THINKING.working" and step.after.context.turn == step.before.context.turn:
+        return None if any(effect.action == "resume" for effect in _asked(step, Playout)) else "it stays held back"
+    return None
+
+
+@always(concerns=("ready_for_next", "withdrawn", "session_ended", "stt_final"))
+def once_stopped_nothing_of_the_turn_starts(step: _At) -> str | None:
+    """In the step in which an answer is stopped, nothing of it is asked for, said or played after that."""
+    stopped: set[int] = set()
+    for effect in step.effects:
+        if isinstance(effect, Playout) and effect.action == "stop":
+            stopped.add(effect.turn)
+        elif (
+            isinstance(effect, (Speak, Playout)) and effect.turn in stopped and effect != Playout(effect.turn, "pause")
+        ):
+            return f"turn {effect.turn} was stopped, and then came {effect}"
+    return None
+
+
+@always(concerns=("withdrawn", "ready_for_next", "stt_final"))
+def a_withdrawal_is_told_in_order(step: _At) -> str | None:
+    """A turn taken back is told so: first the stop if it was heard, then `withdrawn`, then the new state."""
+    withdrawn = [index for index, effect in enumerate(step.effects) if isinstance(effect, Withdrawn)]
+    if not withdrawn:
+        return None
+    taken_back = step.effects[withdrawn[0]]
+    assert isinstance(taken_back, Withdrawn)
+    heard = step.before.context.speech is not None and bool(step.before.context.speech.started_at)
+    if heard and Playout(taken_back.turn, "stop") not in step.effects[: withdrawn[0]]:
+        return "withdrawn before it was stopped"
+    changes = any(isinstance(effect, StateChanged) for effect in step.effects[withdrawn[0] :])
+    return None if len(withdrawn) == 1 and changes else "withdrawn without a change of state"
+
+
+# --- the end
+
+
+@always(concerns=("session_ended", "resume_wait", "IDLE.ended"))
+def hanging_up_ends_everything(step: _At) -> str | None:
+    """Hanging up always ends in IDLE, with every timer and task cancelled and nothing left to say."""
+    hung_up = step.move.event == "session_ended" or (step.move.event == "resume_wait" and step.move.of_time)
+    if not hung_up or step.before.state == "IDLE.ended":
+        return None
+    after = step.after.context
+    if step.after.state != "IDLE.ended" or len(_asked(step, EndSession)) != 1:
+        return f"hung up, and now in {step.after.state}"
+    left = {*after.timers, *after.frozen}
+    return f"hung up, and {left} run" if left else ("hung up, and more to say" if _asked(step, Speak) else None)
+
+
+# --- what was heard
+
+
+@always(concerns=("playback_*", "heard_wait", "settle_account", "finish_speech"))
+def what_was_heard_was_said(step: _At) -> str | None:
+    """The heard text is a literal beginning of the answer, cut at a word, and empty if no audio was sent."""
+    for ended in _asked(step, TurnEnded):
+        rest = ended.answer_text[len(ended.heard_text) :]
+        if not ended.answer_text.startswith(ended.heard_text) or (ended.heard_text and rest[:1].strip()):
+            return f"heard {ended.heard_text!r} of {ended.answer_text!r}"
+        if ended.withdrawn and ended.interrupted:
+            return "withdrawn and interrupted at once"
+        spoken = [
+            speech
+            for speech in (step.before.context.speech, step.before.context.cut and step.before.context.cut.speech)
+            if speech and speech.turn == ended.turn and speech.sent_s
+        ]
+        if ended.heard_text and not spoken:
+            return f"heard {ended.heard_text!r}, of which no audio was sent"
+    return None
+
+
+@along(concerns=("playback_*", "heard_wait"))
+def history_holds_no_sentence_that_was_not_reached(run: Run[Snapshot]) -> str | None:
+    """Of a client that reports, no sentence counts as heard whose audio its reports never reached."""
+    starts: dict[int, list[tuple[float, str]]] = {}
+    sent: dict[tuple[int, str], float] = {}
+    texts: dict[tuple[int, str], str] = {}
+    reached: dict[int, float] = {}
+    for step in run.steps:
+        fact = step.move.fact
+        for effect in _asked(step, Speak):
+            texts[effect.turn, effect.request_id] = effect.text
+        if step.taken and isinstance(fact, TtsChunkReady) and (fact.turn, fact.request_id) in texts:
+            key = (fact.turn, fact.request_id)
+            if key not in sent:
+                before_s = sum(seconds for (turn, _), seconds in sent.items() if turn == fact.turn)
+                starts.setdefault(fact.turn, []).append((before_s, texts[key]))
+            sent[key] = sent.get(key, 0.0) + fact.audio_ms / 1000
+        if step.taken and isinstance(fact, (PlaybackStarted, PlaybackProgress, PlaybackDone)):
+            total = sum(seconds for (turn, _), seconds in sent.items() if turn == fact.turn)
+            whole = isinstance(fact, PlaybackDone) and fact.played_s is None
+            reached[fact.turn] = max(reached.get(fact.turn, 0.0), total if whole else fact.played_s or 0.0)
+        for ended in _asked(step, TurnEnded):
+            for begins_s, text in starts.get(ended.turn, ()) if ended.turn in reached else ():
+                if text and begins_s > reached[ended.turn] + 0.05 and text in ended.heard_text:
+                    return (
+                        f"{text!r} begins at {begins_s} s, playback reached {reached[ended.turn]} s, heard all the same"
+                    )
+    return None
+
+
+# --- whole runs
+
+
+@along
+def every_turn_ends_once(run: Run[Snapshot]) -> str | None:
+    """No turn is recorded twice."""
+    ended: set[int] = set()
+    for step in run.steps:
+        for effect in _asked(step, TurnEnded):
+            if effect.turn in ended and effect.user_text:
+                return f"turn {effect.turn} ended twice"
+            ended |= {effect.turn} if effect.user_text else set()
+    return None
+
+
+@along(concerns=("ready_for_next", "withdrawn", "tts_*", "rag_*", "resumed"))
+def a_stopped_answer_is_never_heard_again(run: Run[Snapshot]) -> str | None:
+    """After a barge-in or a withdrawal nothing of the old turn is said, ducked, paused or resumed."""
+    stopped: set[int] = set()
+    for step in run.steps:
+        for effect in step.effects:
+            if isinstance(effect, (Speak, Playout)) and effect.turn in stopped:
+                if not (isinstance(effect, Playout) and effect.action == "stop"):
+                    return f"turn {effect.turn} was stopped, and then came {effect}"
+            elif isinstance(effect, Withdrawn) or (isinstance(effect, TurnEnded) and effect.user_text):
+                stopped.add(effect.turn)
+    return None
+
+
+@along
+def a_restored_conversation_goes_on_as_if_it_had_never_stopped(run: Run[Snapshot]) -> str | None:
+    """Written down and read back after any event, a conversation goes on exactly as it would have."""
+    for step in run.steps:
+        stored = msgspec.json.decode(msgspec.json.encode(step.before), type=Snapshot)
+        again = run.machine.take(stored, step.move)
+        if list(again.effects) != list(step.effects) or msgspec.json.encode(again.after) != msgspec.json.encode(
+            step.after
+        ):
+            return (
+                f"restored in {step.before.state}, {step.move} leads to {again.after.state} and {list(again.effects)}"
+            )
+    return None
+
+
+@along
+def the_same_events_have_the_same_effects(run: Run[Snapshot]) -> str | None:
+    """The same events give the same effects, byte for byte."""
+    at = run.machine.start()
+    for step in run.steps:
+        again = run.machine.take(at, step.move)
+        if msgspec.json.encode(list(again.effects)) != msgspec.json.encode(list(step.effects)):
+            return f"at {step.move} the second run has other effects: {list(again.effects)}"
+        at = again.after
+    return None
+
+
+@along
+def copies_and_disorder_do_no_harm(run: Run[Snapshot]) -> str | None:
+    """With any event repeated, or swapped with the next one, no situation is forbidden."""
+    moves = [step.move for step in run.steps]
+    for index, move in enumerate(moves):
+        for tried in ([move, move], [*moves[index + 1 : index + 2], move]):
+            at = run.steps[index].before
+            for other in [*tried, *moves[index + 2 : index + 6]]:
+                at = run.machine.take(at, other).after
+                if wrong := what_is_forbidden(at) or unwatched(at):
+                    return f"{' / '.join(map(str, tried))} from {run.steps[index].before.state}: {wrong}"
+    return None
+
+
+PROPERTIES = tuple(properties_of(globals()))
+"""All of them, in the order of this file."""
