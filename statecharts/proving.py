@@ -26,8 +26,8 @@ from statecharts.machine import Machine, Move, S, Step
 __all__ = [
     "Broken",
     "Finding",
-    "Property",
     "Proof",
+    "Property",
     "Run",
     "Verdict",
     "along",
