@@ -39,6 +39,13 @@ chat *args:
 diagram *args:
     exec python -m app diagram "$@"
 
+# Explore the whole chart and check every property, or those of a chart of your own
+[group("use")]
+[no-exit-message]
+[no-cd]
+verify *args:
+    exec python -m app verify "$@"
+
 # Measure: turn, bus
 [group("use")]
 [no-exit-message]

@@ -26,7 +26,7 @@ from msgspec import Struct, field
 
 from statecharts.machine import Machine, Move, S, Step
 
-__all__ = ["Exploration", "Found", "TooMany", "explore"]
+__all__ = ["LIMIT", "Exploration", "Found", "TooMany", "explore"]
 
 LIMIT = 200_000
 """Situations after which a chart is taken for an infinite one."""
@@ -79,6 +79,7 @@ def explore(
     machine: Machine[S],
     watch: Callable[[Step[S], int], bool] | None = None,
     progress: Callable[[int], None] | None = None,
+    limit: int = LIMIT,
 ) -> Exploration[S]:
     """Walk everything.
 
@@ -86,6 +87,7 @@ def explore(
         machine: What to walk.
         watch: Called with each step and the number of the situation it begins in; returns whether to go on.
         progress: Called now and then with the number of situations found.
+        limit: How many situations are too many.
 
     Raises:
         TooMany: There seems to be no end.
@@ -114,8 +116,11 @@ def explore(
                     here.by_time.add(there)
             if watch is not None and not watch(step, number):
                 return result
-        if len(result.found) > LIMIT:
-            raise TooMany(f"more than {LIMIT} situations: let the key of the chart tell fewer of them apart")
+        if len(result.found) > limit:
+            raise TooMany(
+                f"more than {limit} situations, and no end in sight: let `key` tell fewer of them apart "
+                "(a number that only grows is better left out, or told as none or some)"
+            )
         if progress is not None and number % 200 == 0:
             progress(len(result.found))
     return result

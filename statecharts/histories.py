@@ -69,7 +69,9 @@ def a_stopped_answer_is_never_heard_again(run: Run[Snapshot]) -> str | None:
     stopped: set[int] = set()
     for step in run.steps:
         for effect in step.effects:
-            if isinstance(effect, (Speak, Playout)) and effect.turn in stopped:
+            if isinstance(effect, Speak) and effect.kind == "greeting":
+                stopped.discard(effect.turn)  # a new call after the turn
+            elif isinstance(effect, (Speak, Playout)) and effect.turn in stopped:
                 if not (isinstance(effect, Playout) and effect.action == "stop"):
                     return f"turn {effect.turn} was stopped, and then came {effect}"
             elif isinstance(effect, Withdrawn) or (isinstance(effect, TurnEnded) and effect.user_text):

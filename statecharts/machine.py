@@ -18,7 +18,7 @@ class Placed(Protocol):
 
     @property
     def state(self) -> str:
-        """The active state's path, `SPEAKING.streaming`."""
+        """The active state's path, `SPEAKING.streaming`; several at once are joined by `+`."""
         ...
 
 

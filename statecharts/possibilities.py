@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from functools import partial
+from itertools import product
 
 from msgspec import Struct
 
@@ -44,7 +45,7 @@ from statecharts.stepping import TABLE, RunningChart, Snapshot, chart_event
 from statecharts.table import Edge, Table
 from statecharts.timers import EARLY_S, TIMERS
 
-__all__ = ["VARIANTS", "ConversationMachine", "Variant", "abstract"]
+__all__ = ["VARIANTS", "ConversationMachine", "Variant", "abstract", "as_move"]
 
 WORDS = "tell me more about it"
 BACKCHANNEL = "yeah"
@@ -79,6 +80,7 @@ class ConversationMachine:
         self.variant = variant
         self.table = table
         self._new = partial(RunningChart, variant.policy, variant.phrases, table=table)
+        self._standing: tuple[Snapshot, RunningChart] | None = None
 
     def start(self) -> Snapshot:
         """Return a conversation nobody has joined yet, at a time of its own."""
@@ -89,16 +91,21 @@ class ConversationMachine:
     def moves(self, at: Snapshot) -> Iterator[Move]:
         """Return one example of each kind of event, of this turn and not, and each running timer."""
         for event in _facts(at, self.variant.policy):
-            yield move(event, at.context.now)
+            yield as_move(event, at.context.now)
         for name, due in sorted(at.context.timers.items()):
-            yield move(TimerFired(name=name, timestamp=max(due, at.context.now)), at.context.now, of_time=True)
+            yield as_move(TimerFired(name=name, timestamp=max(due, at.context.now)), at.context.now, of_time=True)
 
     def take(self, at: Snapshot, move: Move) -> Step[Snapshot]:
         """Return what an event does."""
-        chart = self._new(at)
+        # Most events lead nowhere and leave the chart as it was: it is made anew only after one that did something.
+        standing, self._standing = self._standing, None
+        chart = standing[1] if standing is not None and standing[0] is at else self._new(at)
+        chart.context.now = at.context.now
         assert isinstance(move.fact, Event)
         effects = chart.step(move.fact)
-        return Step(at, move, chart.snapshot(), effects, chart.taken)
+        if not chart.taken and not move.of_time:
+            self._standing = at, chart
+        return Step(at, move, chart.snapshot(), effects, list(chart.taken))
 
     def key(self, at: Snapshot) -> Hashable:
         """Return what guards and actions can tell apart."""
@@ -117,7 +124,7 @@ class ConversationMachine:
         return self.table.declaration.edges
 
 
-def move(event: Event, now: float, *, of_time: bool = False) -> Move:
+def as_move(event: Event, now: float, *, of_time: bool = False) -> Move:
     """Return an event as what may happen next."""
     return Move(chart_event(event), event, event.timestamp - now, of_time)
 
@@ -187,7 +194,8 @@ def _facts(at: Snapshot, policy: Policy) -> Iterator[Event]:
     yield Disconnected(timestamp=soon)
     yield SessionStarted(timestamp=soon)
     yield SessionEnded(timestamp=soon, reason="hangup")
-    for moment in (soon, late):
+    between = [context.now + policy.echo_warmup_s - SOON_S] if policy.echo_warmup_s > policy.withdraw_s else []
+    for moment in (soon, *between, late):
         yield SpeechStarted(timestamp=moment)
         yield BargeIn(timestamp=moment)
     yield SpeechStopped(timestamp=soon, silence_s=policy.settle_s)
@@ -211,10 +219,8 @@ def _of_workers(soon: float, turn: int) -> Iterator[Event]:
         yield IntentDetected(timestamp=soon, turn=turn, intent=intent)
     yield IntentDetected(timestamp=soon, turn=turn, intent="question", request_id="not ours")
     yield IntentFailed(timestamp=soon, turn=turn)
-    yield RagAnswerReady(timestamp=soon, turn=turn, text="A sentence.", source="a.md")
-    yield RagAnswerReady(timestamp=soon, turn=turn, text="I do not know.")
-    yield RagAnswerReady(timestamp=soon, turn=turn, text="The last one.", source="a.md", is_final=True)
-    yield RagAnswerReady(timestamp=soon, turn=turn, is_final=True)
+    for text, source, is_final in product(("A sentence.", ""), ("a.md", ""), (False, True)):
+        yield RagAnswerReady(timestamp=soon, turn=turn, text=text, source=source, is_final=is_final)
     yield RagFailed(timestamp=soon, turn=turn)
 
 

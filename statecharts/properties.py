@@ -70,7 +70,7 @@ def the_floor_comes_back_by_itself(exploration: Exploration[Snapshot], machine: 
         waiting = still
 
 
-@always(concerns=("*_deadline", "*_max", "*_wait", "*_speech", "end_of_turn", "away", "filler"))
+@always(dropped=True, concerns=("*_deadline", "*_max", "*_wait", "*_speech", "end_of_turn", "away", "filler"))
 def a_timer_that_runs_out_is_heeded(step: _At) -> str | None:
     """A timer that was started and runs out leads to something."""
     return (
@@ -128,7 +128,7 @@ def every_change_of_state_is_told(step: _At) -> str | None:
     return None if path == step.after.state else f"told {path}, and is in {step.after.state}"
 
 
-@always
+@always(dropped=True)
 def a_dropped_event_changes_nothing(step: _At) -> str | None:
     """An event is taken, or dropped with a reason and without a trace."""
     drops = _asked(step, Drop)

@@ -2,7 +2,7 @@
 
 A property is a function with one sentence for a docstring, marked with what it is about:
 
-    @always                     # one step: checked wherever the chart can get to, nearest first
+    @always                     # one step that an event leads to: checked everywhere, nearest first
     def never_moves_with_open_doors(step):
         '''The car never moves with its doors open.'''
         return not (step.after.state == "moving" and step.after.memory["doors_open"])
@@ -20,7 +20,7 @@ from typing import Any, Generic, Literal, TypeVar, overload
 
 from msgspec import Struct, field
 
-from statecharts.exploration import Exploration, explore
+from statecharts.exploration import LIMIT, Exploration, explore
 from statecharts.machine import Machine, Move, S, Step
 
 __all__ = [
@@ -54,6 +54,8 @@ class Property(Struct, frozen=True):
     scope: Scope
     """What `check` is given: a `Step`, a `Run`, or an `Exploration` and its `Machine`."""
     check: Callable[..., Any]
+    dropped: bool = False
+    """Whether a `step` property is also about events that lead nowhere; they leave all as it is, so most are not."""
     concerns: tuple[str, ...] = ()
     """Patterns (`fnmatch`) of the states, events, guards, actions and timers it is about; empty: all."""
 
@@ -94,10 +96,12 @@ class Proof(Struct, Generic[S]):
 @overload
 def always(check: _Check) -> Property: ...
 @overload
-def always(*, concerns: Iterable[str] = ()) -> Callable[[_Check], Property]: ...
-def always(check: _Check | None = None, *, concerns: Iterable[str] = ()) -> Property | Callable[[_Check], Property]:
-    """Mark a property of every single step: `check(step) -> Verdict`."""
-    return _marked("step", check, concerns)
+def always(*, dropped: bool = False, concerns: Iterable[str] = ()) -> Callable[[_Check], Property]: ...
+def always(
+    check: _Check | None = None, *, dropped: bool = False, concerns: Iterable[str] = ()
+) -> Property | Callable[[_Check], Property]:
+    """Mark a property of every step: `check(step) -> Verdict`; with `dropped`, also of those that lead nowhere."""
+    return _marked("step", check, concerns, dropped)
 
 
 @overload
@@ -140,6 +144,7 @@ def prove(
     *,
     progress: Callable[[int], None] | None = None,
     first_only: bool = False,
+    limit: int = LIMIT,
 ) -> Proof[S]:
     """Walk everything that can happen, and hold each property to it.
 
@@ -148,22 +153,26 @@ def prove(
         properties: `step` properties are checked at every step, `whole` ones at the end; others are left out.
         progress: Told now and then how many situations were found.
         first_only: Stop at the first broken property.
+        limit: How many situations are too many.
 
     Raises:
         TooMany: The chart has no end of situations.
     """
     open_ = [claim for claim in properties if claim.scope == "step"]
+    of_dropped = [claim for claim in open_ if claim.dropped]
     proof: Proof[S] = Proof(Exploration())
     failed: list[tuple[Property, str, Move, int]] = []
 
     def watch(step: Step[S], number: int) -> bool:
-        for claim in tuple(open_):
+        for claim in tuple(open_) if step.taken else tuple(of_dropped):
             if complaint := complaint_of(claim, step):
-                open_.remove(claim)
+                for some in (open_, of_dropped):
+                    if claim in some:
+                        some.remove(claim)
                 failed.append((claim, complaint, step.move, number))
         return not (first_only and failed)
 
-    proof.exploration = exploration = explore(machine, watch, progress)
+    proof.exploration = exploration = explore(machine, watch, progress, limit)
     for claim, complaint, move, number in failed:
         run = retrace(machine, [*exploration.way_to(number), move])
         proof.broken.append(Broken(claim.name, claim.sentence, complaint, run))
@@ -194,12 +203,14 @@ def _of_the_whole(machine: Machine[S], properties: Iterable[Property], explorati
     return broken
 
 
-def _marked(scope: Scope, check: _Check | None, concerns: Iterable[str]) -> Property | Callable[[_Check], Property]:
+def _marked(
+    scope: Scope, check: _Check | None, concerns: Iterable[str], dropped: bool = False
+) -> Property | Callable[[_Check], Property]:
     def mark(function: _Check) -> Property:
         sentence = (function.__doc__ or "").strip().split("\n")[0]
         name = str(getattr(function, "__name__", ""))
         if not sentence:
             raise ValueError(f"the property {name!r} needs a docstring: one sentence that says what always holds")
-        return Property(name, sentence, scope, function, tuple(concerns))
+        return Property(name, sentence, scope, function, dropped, tuple(concerns))
 
     return mark if check is None else mark(check)

@@ -14,7 +14,7 @@ __all__ = ["ACROSS", "EACH"]
 @overall
 def no_state_is_unreachable(exploration: Exploration[S], machine: Machine[S]) -> Iterator[Finding]:
     """Every state can be reached."""
-    reached = {state for state, _ in exploration.outcomes}
+    reached = {part for state, _ in exploration.outcomes for part in state.split("+")}
     for leaf in machine.leaves():
         if leaf not in reached:
             yield Finding(f"no run of events leads to {leaf}")

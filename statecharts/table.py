@@ -200,6 +200,13 @@ def declared(chart: type[StateChart[_Model]]) -> Declaration:
         ValueError: It declares something that a table cannot hold.
     """
     places = _places(chart)
+    for state, place in places.items():
+        if state.parallel or state.history or state.final:
+            raise ValueError(f"{place.path} is parallel, final or has a history: a table cannot hold it")
+        for transition in state.transitions:
+            odd = [spec for spec in _written(transition) if not _tabular(spec)]
+            if not transition.initial and (odd or not transition.events or len(transition.targets) > 1):
+                raise ValueError(f"an edge of {place.path} has no event, or more than guards and actions: {odd}")
     start = next(place.path for state, place in places.items() if state.initial)
     by_path = {place.path: place for place in places.values()}
     while by_path[start].initial:
@@ -227,8 +234,6 @@ def _places(chart: type[StateChart[_Model]]) -> dict[State, Place]:
 
 def _place(state: State, parent: str, places: dict[State, Place]) -> None:
     path = f"{parent}.{state.id}" if parent else state.id
-    if state.parallel or state.history or state.final:
-        raise ValueError(f"{path} is parallel, final or has a history: a table cannot hold it")
     inner = next((f"{path}.{sub.id}" for sub in state.states if sub.initial), "")
     places[state] = Place(path, inner, _names(state.enter, CallbackGroup.ENTER), _names(state.exit, CallbackGroup.EXIT))
     for sub in state.states:
@@ -237,21 +242,30 @@ def _place(state: State, parent: str, places: dict[State, Place]) -> None:
 
 def _edge(transition: Transition, places: Mapping[State, Place]) -> Edge:
     events = [str(event) for event in transition.events]
-    specs = [spec for spec in transition._specs if not spec.is_convention]
-    source = places[transition.source].path
-    odd = [spec for spec in specs if spec.group not in _SUPPORTED or not str(spec.func).isidentifier()]
-    if not events or odd or len(transition.targets) > 1:
-        raise ValueError(f"an edge of {source} has no event, or more than guards and actions: {odd}")
+    specs = _written(transition)
     return Edge(
-        trigger=events[-1],
+        trigger=events[-1] if events else "",
         events=tuple(events[-1:] + events[:-1]),
-        source=source,
+        source=places[transition.source].path,
         target=places[transition.target].path if transition.target is not None else None,
         guards=tuple(
-            Guard(str(spec.func), bool(spec.expected_value)) for spec in specs if spec.group == CallbackGroup.COND
+            Guard(_name(spec), bool(spec.expected_value)) for spec in specs if spec.group == CallbackGroup.COND
         ),
-        actions=tuple(str(spec.func) for spec in specs if spec.group == CallbackGroup.ON),
+        actions=tuple(_name(spec) for spec in specs if spec.group == CallbackGroup.ON),
     )
+
+
+def _written(transition: Transition) -> list[CallbackSpec]:
+    """Return what is written on the edge itself, without what the library finds by its name."""
+    return [spec for spec in transition._specs if not spec.is_convention]
+
+
+def _tabular(spec: CallbackSpec) -> bool:
+    return spec.group in _SUPPORTED and str(spec.func).isidentifier()
+
+
+def _name(spec: CallbackSpec) -> str:
+    return str(getattr(spec.func, "__name__", spec.func))
 
 
 def _names(specs: Iterable[CallbackSpec], group: CallbackGroup) -> tuple[str, ...]:

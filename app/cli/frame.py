@@ -19,6 +19,7 @@ _COMMANDS = {
     "call": "Be a caller: speak a recording to the server.",
     "chat": "Talk with the server by keyboard.",
     "diagram": "Draw the chart, or check the committed drawings.",
+    "verify": "Explore the whole chart and check every property.",
     "bench": "Measure turns and the event log.",
     "doctor": "Check the installation.",
     "config": "Show the settings and where they come from.",

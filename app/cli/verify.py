@@ -1,0 +1,134 @@
+"""`voicechart verify`: explore the whole chart and hold every property to it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import msgspec
+import rich_click as click
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from app.chart_import import import_chart, import_module
+from app.verification.hunting import Hunt, hunt
+from app.verification.report import Failure, Report
+from app.verification.verifying import verify_chart, verify_conversation
+from statecharts.exploration import TooMany
+
+__all__ = ["command"]
+
+TELL_EVERY_S = 10.0
+
+
+@click.command(name="verify")
+@click.option("--chart", help="Verify this StateChart, package.module:Class.  [default: the conversation]")
+@click.option("--properties", "modules", multiple=True, help="Module with properties of that chart; may be repeated.")
+@click.option("--mutants", is_flag=True, help="Break the conversation in one place at a time: does anybody notice?")
+@click.option("--only", default="", help="With --mutants: those alone whose name holds this text.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def command(chart: str | None, modules: tuple[str, ...], mutants: bool, only: str, as_json: bool) -> int:
+    """Walk every situation the chart can get into, and check every property; exit code 1 if one is broken.
+
+    With --mutants the proof itself is tried: the chart is broken mechanically, one edge, guard, action, timer or effect
+    at a time, and each time a property or a fast test has to fail; exit code 1 if a broken chart gets through.
+    """
+    if modules and chart is None:
+        raise click.UsageError("--properties goes with --chart; the conversation has its own")
+    if mutants and chart is not None:
+        raise click.UsageError("--mutants breaks the conversation; it takes no --chart")
+    if only and not mutants:
+        raise click.UsageError("--only goes with --mutants")
+    with _progress(as_json) as tell:
+        if mutants:
+            hunted = hunt(lambda done, of, last: tell(f"{done} of {of} mutants judged; {last[:70]}"), only)
+        else:
+            report = _verified(chart, modules, tell)
+    if mutants:
+        click.echo(msgspec.json.encode(hunted)) if as_json else _print_hunt(hunted)
+        return 1 if hunted.survived else 0
+    click.echo(msgspec.json.encode(report)) if as_json else _print(report)
+    return 0 if report.holds else 1
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Show what is being done on a terminal; elsewhere a line now and then."""
+    console = Console(stderr=True, highlight=False, markup=False)
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    told_at = time.monotonic()
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as shown:
+        task = shown.add_task("exploring ...", total=None)
+
+        def tell(text: str) -> None:
+            nonlocal told_at
+            shown.update(task, description=text)
+            if not quiet and not console.is_terminal and time.monotonic() > told_at + TELL_EVERY_S:
+                told_at = time.monotonic()
+                console.print(text)
+
+        yield tell
+
+
+def _verified(chart: str | None, modules: tuple[str, ...], tell: Callable[[str], None]) -> Report:
+    def count(situations: int, walks: int) -> None:
+        tell(f"{situations:,} situations explored, {walks:,} random walks")
+
+    if chart is None:
+        return verify_conversation(count)
+    module = import_module(chart.partition(":")[0])
+    try:
+        return verify_chart(import_chart(chart), [module, *map(import_module, modules)], count)
+    except TooMany as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _print(report: Report) -> None:
+    console = Console(highlight=False, markup=False)
+    table = Table(title=f"{report.chart}: what always holds", title_justify="left", show_header=False, box=None)
+    for claim in report.properties:
+        scope = {"step": "everywhere", "whole": "overall", "run": "along walks"}[claim.scope]
+        table.add_row("ok" if claim.holds else "BROKEN", claim.sentence, scope)
+    console.print(table)
+    for failure in report.failures:
+        _print_failure(console, failure)
+    console.print(
+        f"\n{report.states} states, {report.edges} edges, {report.edges_taken} of them taken; "
+        f"{report.pairs} pairs of state and event: {report.pairs_taken} taken, "
+        f"{report.pairs - report.pairs_taken} dropped with a reason\n"
+        f"{report.situations:,} situations under {max(1, len(report.variants))} sets of rules, the farthest "
+        f"{report.longest} events away; {report.steps:,} steps tried\n"
+        f"{report.walks:,} random walks of {report.walk_steps:,} steps\n"
+        f"{len(report.failures) or 'nothing'} broken, {report.seconds:.1f} s"
+    )
+
+
+def _print_hunt(hunted: Hunt) -> None:
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    for prey in hunted.mutants:
+        console.print(
+            f"{prey.fate:<10} {prey.kind:<16} {prey.name}" + (f"  ({prey.by})" if prey.fate != "survived" else "")
+        )
+        if prey.fate == "survived":
+            for line in prey.run:
+                console.print(f"             {line}")
+    console.print(
+        f"\n{len(hunted.mutants)} mutants: {hunted.killed} killed, {hunted.equivalent} equivalent, "
+        f"{hunted.survived} survived; {hunted.seconds:.0f} s"
+    )
+
+
+def _print_failure(console: Console, failure: Failure) -> None:
+    console.print(f"\nBROKEN: {failure.sentence}\n        {failure.complaint}")
+    if not failure.run:
+        return
+    where = f" under the rules {failure.variant!r}" if failure.variant else ""
+    console.print(f"        The shortest way there, {len(failure.run)} events{where}:")
+    for number, step in enumerate(failure.run, 1):
+        arrow = "dropped" if step.dropped else f"-> {step.after}" if step.after != step.before else "stays"
+        console.print(f"  {number:>3}. {step.before:<20} {step.event:<52} {arrow}")
+        if step.effects and number == len(failure.run):
+            for effect in step.effects:
+                console.print(f"         {effect}")
