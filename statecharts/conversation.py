@@ -176,19 +176,18 @@ class ConversationChart(StateChart[object]):
         | whole(SPEAKING).to(None, cond="voice_on", on="note_silence")
         | whole(THINKING).to(None, cond="voice_on", on="note_silence")
         | whole(LISTENING).to(None, cond="voice_on", on="note_silence")
+        | IDLE.away.to(None, cond="voice_on", on="note_silence")
     )
     hearing_max = (
         LISTENING.hearing.to(None, cond="worth_going_on", on="cut_utterance")
         | LISTENING.hearing.to(THINKING.working, cond="some_words", on="begin_turn")
         | LISTENING.hearing.to(LISTENING.quiet)
     )  # fmt: skip
-    barge_in_speech = (
-        INTERRUPT.ducked.to(None, cond=["voice_on", "echo_possible"], on="await_echo")
-    )  # fmt: skip
+    barge_in_speech = INTERRUPT.ducked.to(None, on="await_echo")
 
     # --- the caller takes back a turn that is not answered yet
     withdrawn = (
-        THINKING.holding.to(LISTENING.hearing, event="barge_in_speech", cond="lasting_voice", on="withdraw")
+        THINKING.holding.to(LISTENING.hearing, event="barge_in_speech", on="withdraw")
         | THINKING.holding.to(LISTENING.hearing, event="stt_partial stt_final", cond=["spoken_words", "voice_on"],
                               on=["withdraw", "take_words"])
         | THINKING.holding.to(LISTENING.settling, event="stt_partial stt_final", cond="spoken_words",
@@ -196,8 +195,8 @@ class ConversationChart(StateChart[object]):
     )  # fmt: skip
     released = (
         THINKING.holding.to(LISTENING.quiet, event="end_of_turn interrupt_max", cond="nothing_to_say", on="stay_silent")
-        | THINKING.holding.to(LISTENING.quiet, event="stt_final stt_failed", cond="nothing_to_say", unless="voice_on",
-                              on="stay_silent")
+        | THINKING.holding.to(LISTENING.quiet, event="stt_final stt_failed", cond="nothing_to_say",
+                              unless=["voice_on", "typed"], on="stay_silent")
         | THINKING.holding.to(THINKING.working, event="end_of_turn interrupt_max", on=["release", "speak"])
         | THINKING.holding.to(THINKING.working, event="stt_final stt_failed", unless=["voice_on", "typed"],
                               on=["release", "speak"])
@@ -211,6 +210,7 @@ class ConversationChart(StateChart[object]):
         | LISTENING.quiet.to(THINKING.working, cond="words", on="begin_turn")
         | LISTENING.settling.to(THINKING.working, event="end_of_turn final_wait", cond="turn_over", on="begin_turn")
         | THINKING.working.to(THINKING.working, cond="words", on=["withdraw", "begin_turn"])
+        | THINKING.filling.to(THINKING.working, cond="words", on=["stop_filler", "withdraw", "begin_turn"])
         | whole(THINKING).to(THINKING.working, cond="typed", on=["withdraw", "begin_turn"])
         | whole(SPEAKING).to(THINKING.working, cond="typed", on=["interrupt_speech", "begin_turn"])
         | LISTENING.hearing.to(None, cond="spoken_words", on="take_words")
@@ -236,7 +236,7 @@ class ConversationChart(StateChart[object]):
                                     on=["take_intent", "speak"])
     )  # fmt: skip
     rag_complete = (
-        THINKING.working.to(LISTENING.quiet, cond=["wanted", "nothing_to_say"], on="stay_silent")
+        THINKING.working.to(LISTENING.quiet, cond="nothing_to_say", on="stay_silent")
         | THINKING.holding.to(None, event="rag_answer_ready", cond="wanted", on="take_sentence")
         | whole(THINKING).to(None, event="rag_answer_ready", cond="wanted",
                                     on=["take_sentence", "speak"])

@@ -231,10 +231,12 @@ def _of_our_voice(at: Snapshot, soon: float) -> Iterator[Event]:
     request_id = speech.lines[-1].request_id if speech is not None and speech.lines else ""
     yield TtsChunkReady(timestamp=soon, turn=turn, audio_ms=1000.0, request_id=request_id)
     yield TtsChunkReady(timestamp=soon, turn=turn, audio_ms=1000.0, request_id="not ours")
-    yield TtsDone(timestamp=soon, turn=turn, request_id=request_id)
-    yield TtsFailed(timestamp=soon, turn=turn, request_id=request_id)
+    for named in (request_id, "not ours"):
+        yield TtsDone(timestamp=soon, turn=turn, request_id=named)
+        yield TtsFailed(timestamp=soon, turn=turn, request_id=named)
     yield PlaybackStarted(timestamp=soon, turn=turn, kind=kind)
     yield PlaybackProgress(timestamp=soon, turn=turn, kind=kind, played_s=0.5)
+    yield PlaybackProgress(timestamp=soon, turn=turn, kind="prompt", played_s=0.5)
     yield PlaybackDone(timestamp=soon, turn=turn, kind=kind)
     yield PlaybackDone(timestamp=soon, turn=turn, kind=kind, played_s=0.3)
     yield PlaybackDone(timestamp=soon, turn=turn, kind="filler")

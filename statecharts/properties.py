@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from statecharts import histories
+from statecharts import caller_properties, histories
 from statecharts.effects import (
     CancelSpeech,
     CancelTasks,
@@ -333,5 +333,5 @@ def what_was_heard_was_said(step: _At) -> str | None:
     return None
 
 
-PROPERTIES = (*properties_of(globals()), *properties_of(vars(histories)))
+PROPERTIES = (*properties_of(globals()), *properties_of(vars(caller_properties)), *properties_of(vars(histories)))
 """All of them, in the order of the files."""

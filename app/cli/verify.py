@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import msgspec
 import rich_click as click
@@ -13,6 +14,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from app.chart_import import import_chart, import_module
+from app.verification.examples import examples, write_examples
 from app.verification.hunting import Hunt, hunt
 from app.verification.report import Failure, Report
 from app.verification.verifying import verify_chart, verify_conversation
@@ -28,8 +30,16 @@ TELL_EVERY_S = 10.0
 @click.option("--properties", "modules", multiple=True, help="Module with properties of that chart; may be repeated.")
 @click.option("--mutants", is_flag=True, help="Break the conversation in one place at a time: does anybody notice?")
 @click.option("--only", default="", help="With --mutants: those alone whose name holds this text.")
+@click.option(
+    "--write-examples",
+    "examples_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the shortest conversation through each edge and against each guard into this file.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def command(chart: str | None, modules: tuple[str, ...], mutants: bool, only: str, as_json: bool) -> int:
+def command(
+    chart: str | None, modules: tuple[str, ...], mutants: bool, only: str, examples_file: Path | None, as_json: bool
+) -> int:
     """Walk every situation the chart can get into, and check every property; exit code 1 if one is broken.
 
     With --mutants the proof itself is tried: the chart is broken mechanically, one edge, guard, action, timer or effect
@@ -41,6 +51,10 @@ def command(chart: str | None, modules: tuple[str, ...], mutants: bool, only: st
         raise click.UsageError("--mutants breaks the conversation; it takes no --chart")
     if only and not mutants:
         raise click.UsageError("--only goes with --mutants")
+    if examples_file is not None:
+        write_examples(examples_file, found := examples())
+        click.echo(f"wrote {len(found)} examples to {examples_file}; look at what has changed, and commit it", err=True)
+        return 0
     with _progress(as_json) as tell:
         if mutants:
             hunted = hunt(lambda done, of, last: tell(f"{done} of {of} mutants judged; {last[:70]}"), only)

@@ -15,6 +15,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from app.verification.examples import differences, read_examples
 from app.verification.mutants import Emission, Mutant, mutants, observed
 from app.verification.report import Failure, failure_of
 from app.verification.verifying import verify_variant
@@ -29,6 +30,7 @@ from statecharts.table import Table
 __all__ = ["Hunt", "Prey", "hunt"]
 
 FAST_TESTS = ("tests/charts", "tests/recordings")
+EXAMPLES = "tests/charts/examples.jsonl"
 WALKS = 60
 BEYOND = 2_000
 """Situations that only a mutant can be in, looked at under each set of rules."""
@@ -114,7 +116,7 @@ def _judge(number: int) -> tuple[int, Prey]:
                 mutant.name, mutant.kind, "equivalent", "no event tells it from the chart in any situation there is"
             )
         run = [str(step) for step in known.run]
-    if test := _failing_test(_quarry.tests):
+    if test := _unlike_the_examples(_quarry.tests) or _failing_test(_quarry.tests):
         return number, Prey(mutant.name, mutant.kind, "killed", test, run)
     if failure := _broken_overall():
         return number, _killed(mutant, failure)
@@ -196,6 +198,15 @@ def _broken_by(machine: ConversationMachine, steps: list[Step[Snapshot]]) -> Fai
         if claim.scope == "step" and (step.taken or claim.dropped) and (complaint := complaint_of(claim, step)):
             return failure_of(Broken(claim.name, claim.sentence, complaint, steps), machine.variant.name, "exploration")
     return None
+
+
+def _unlike_the_examples(tests: Path | None) -> str:
+    """Return the first approved example that ends differently, as the test of them would."""
+    path = tests / EXAMPLES if tests is not None else None
+    if path is None or not path.exists():
+        return ""
+    told = differences(read_examples(path))
+    return f"{EXAMPLES}: {told[0].splitlines()[0]}" if told else ""
 
 
 def _failing_test(tests: Path | None) -> str:

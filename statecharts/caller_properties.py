@@ -1,0 +1,104 @@
+"""What the caller does always gets in: whatever else is going on, no fact of theirs is lost."""
+
+from __future__ import annotations
+
+from statecharts.effects import TurnEnded
+from statecharts.events import (
+    Connected,
+    Disconnected,
+    MicDenied,
+    MicMuted,
+    MicUnmuted,
+    PlaybackDone,
+    SessionEnded,
+    SpeechStarted,
+    SpeechStopped,
+    SttFinal,
+    SttPartial,
+)
+from statecharts.machine import Step
+from statecharts.proving import always
+from statecharts.stepping import Snapshot
+
+_At = Step[Snapshot]
+
+
+@always(dropped=True, concerns=("connected", "disconnected", "session_ended", "resume_wait", "attach", "detach"))
+def who_is_there_is_known(step: _At) -> str | None:
+    """A client that connects is there; one that goes away is waited for; one that hangs up is gone."""
+    fact, after = step.move.fact, step.after
+    known = after.context.connected, after.context.detached
+    if isinstance(fact, Connected) and known != (True, False):
+        return f"connected, and yet connected, detached = {known} in {after.state}"
+    if isinstance(fact, Disconnected) and step.before.context.connected and known != (False, True):
+        return f"disconnected, and yet connected, detached = {known} in {after.state}"
+    if isinstance(fact, SessionEnded) and after.state != "IDLE.ended":
+        return f"hung up, and in {after.state}"
+    return None
+
+
+@always(dropped=True, concerns=("mic_*", "note_microphone"))
+def whether_the_microphone_is_muted_is_known(step: _At) -> str | None:
+    """Muting and unmuting is noted in every state."""
+    fact = step.move.fact
+    if isinstance(fact, (MicMuted, MicDenied)) and not step.after.context.muted:
+        return f"muted in {step.before.state}, and not noted"
+    if isinstance(fact, MicUnmuted) and step.after.context.muted:
+        return f"unmuted in {step.before.state}, and not noted"
+    return None
+
+
+@always(dropped=True, concerns=("speech_*", "note_voice", "note_silence", "barge_in"))
+def whether_a_voice_is_on_is_known(step: _At) -> str | None:
+    """A voice that begins or ends is noted in every state but after the end."""
+    fact, after = step.move.fact, step.after.context
+    if isinstance(fact, SpeechStarted) and not after.voice_on and step.before.state != "IDLE.ended":
+        return f"a voice began in {step.before.state}, and was not noted"
+    if isinstance(fact, SpeechStopped) and after.voice_on:
+        return f"the voice ended in {step.before.state}, and was not noted"
+    return None
+
+
+@always(dropped=True, concerns=("stt_final", "typed", "words", "begin_turn", "take_again"))
+def typed_text_always_begins_a_turn(step: _At) -> str | None:
+    """Typed text is taken in every state but after the end, and opens the next turn at once."""
+    fact = step.move.fact
+    if not isinstance(fact, SttFinal) or fact.origin != "typed" or not fact.text or step.before.state == "IDLE.ended":
+        return None
+    after = step.after.context
+    taken = step.after.state.startswith("THINKING") and after.turn == step.before.context.turn + 1
+    return (
+        None
+        if taken and after.user_text.endswith(fact.text)
+        else f"typed in {step.before.state}, now {step.after.state}"
+    )
+
+
+@always(dropped=True, concerns=("stt_*", "words", "take_words", "count_words", "take_again", "begin_turn"))
+def spoken_words_are_never_lost(step: _At) -> str | None:
+    """Recognised words are kept for the turn, begin it, or were judged to be said over our answer."""
+    fact, before, after = step.move.fact, step.before, step.after
+    if not isinstance(fact, (SttPartial, SttFinal)) or not fact.text or fact.origin == "typed":
+        return None
+    began = after.context.turn > before.context.turn and fact.text in after.context.user_text
+    kept = after.context.text == fact.text or (before.context.final_known and isinstance(fact, SttPartial))
+    over_us = before.state.startswith(("SPEAKING", "INTERRUPT")) and (after.state.startswith(("SPEAKING", "INTERRUPT")))
+    # A partial is a guess at words that come again; where nothing is decided by it, it may go by.
+    passing = isinstance(fact, SttPartial) and not before.state.startswith("LISTENING")
+    if began or kept or over_us or passing or before.state == "IDLE.ended":
+        return None
+    return f"{fact.text!r} was said in {before.state}, and is lost in {after.state}"
+
+
+@always(dropped=True, concerns=("playback_done", "settle_account", "of_cut"))
+def the_report_of_a_cut_answer_is_taken(step: _At) -> str | None:
+    """The client's word on what was heard of an answer that was cut is written down at once, in every state."""
+    fact, cut = step.move.fact, step.before.context.cut
+    if (
+        not isinstance(fact, PlaybackDone)
+        or cut is None
+        or (fact.turn, fact.kind) != (cut.speech.turn, cut.speech.kind)
+    ):
+        return None
+    ended = [effect for effect in step.effects if isinstance(effect, TurnEnded) and effect.turn == cut.speech.turn]
+    return None if ended else f"reported in {step.before.state}, and not written down"
