@@ -16,9 +16,10 @@ from rich.table import Table
 from app.chart_import import import_chart, import_module
 from app.verification.examples import examples, write_examples
 from app.verification.hunting import Hunt, hunt
-from app.verification.report import Failure, Report
+from app.verification.report import Report, told
 from app.verification.verifying import verify_chart, verify_conversation
 from statecharts.exploration import TooMany
+from statecharts.proving import properties_of
 
 __all__ = ["command"]
 
@@ -92,9 +93,12 @@ def _verified(chart: str | None, modules: tuple[str, ...], tell: Callable[[str],
 
     if chart is None:
         return verify_conversation(count)
-    module = import_module(chart.partition(":")[0])
+    cls = import_chart(chart)
+    given = [import_module(name) for name in (chart.partition(":")[0], *modules)]
+    names = {name: value for module in given for name, value in vars(module).items()}
+    moves, key = names.get("moves"), names.get("key")
     try:
-        return verify_chart(import_chart(chart), [module, *map(import_module, modules)], count)
+        return verify_chart(cls, properties_of(names), moves=moves, key=key, progress=count)
     except TooMany as error:
         raise click.ClickException(str(error)) from error
 
@@ -107,7 +111,7 @@ def _print(report: Report) -> None:
         table.add_row("ok" if claim.holds else "BROKEN", claim.sentence, scope)
     console.print(table)
     for failure in report.failures:
-        _print_failure(console, failure)
+        console.print("\n" + "\n".join(told(failure)), soft_wrap=True)
     console.print(
         f"\n{report.states} states, {report.edges} edges, {report.edges_taken} of them taken; "
         f"{report.pairs} pairs of state and event: {report.pairs_taken} taken, "
@@ -132,17 +136,3 @@ def _print_hunt(hunted: Hunt) -> None:
         f"\n{len(hunted.mutants)} mutants: {hunted.killed} killed, {hunted.equivalent} equivalent, "
         f"{hunted.survived} survived; {hunted.seconds:.0f} s"
     )
-
-
-def _print_failure(console: Console, failure: Failure) -> None:
-    console.print(f"\nBROKEN: {failure.sentence}\n        {failure.complaint}")
-    if not failure.run:
-        return
-    where = f" under the rules {failure.variant!r}" if failure.variant else ""
-    console.print(f"        The shortest way there, {len(failure.run)} events{where}:")
-    for number, step in enumerate(failure.run, 1):
-        arrow = "dropped" if step.dropped else f"-> {step.after}" if step.after != step.before else "stays"
-        console.print(f"  {number:>3}. {step.before:<20} {step.event:<52} {arrow}")
-        if step.effects and number == len(failure.run):
-            for effect in step.effects:
-                console.print(f"         {effect}")

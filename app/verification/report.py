@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct, field
 
@@ -11,7 +11,7 @@ from statecharts.machine import S, Step
 from statecharts.proving import Broken, Property
 from statecharts.table import Edge
 
-__all__ = ["Claim", "Failure", "Part", "Report", "ShownStep", "claims_of", "failure_of"]
+__all__ = ["Claim", "Failure", "Part", "Report", "ShownStep", "claims_of", "failure_of", "told"]
 
 
 class ShownStep(Struct, frozen=True):
@@ -104,6 +104,22 @@ def claims_of(properties: Sequence[Property], failures: Iterable[Failure]) -> li
     """Return each property with whether it holds."""
     fallen = {failure.property for failure in failures}
     return [Claim(claim.name, claim.sentence, claim.scope, claim.name not in fallen) for claim in properties]
+
+
+def told(failure: Failure) -> Iterator[str]:
+    """Yield a failure in lines for people: the sentence, what is wrong, and the run that shows it."""
+    yield f"BROKEN: {failure.sentence}"
+    yield f"        {failure.complaint}"
+    if not failure.run:
+        return
+    where = f" under the rules {failure.variant!r}" if failure.variant else ""
+    way = "The shortest way there" if failure.found_by == "exploration" else "A way there, as short as it could be made"
+    yield f"        {way}, {len(failure.run)} event{'s' if len(failure.run) > 1 else ''}{where}:"
+    for number, step in enumerate(failure.run, 1):
+        arrow = "dropped" if step.dropped else f"-> {step.after}" if step.after != step.before else "stays"
+        yield f"  {number:>3}. {step.before:<20} {step.event:<52} {arrow}"
+    for effect in failure.run[-1].effects:
+        yield f"         {effect}"
 
 
 def _shown(step: Step[S]) -> ShownStep:

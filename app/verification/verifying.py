@@ -5,19 +5,18 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from multiprocessing.sharedctypes import SynchronizedArray
-from types import ModuleType
 
 from app.verification.report import Claim, Failure, Part, Report, claims_of, failure_of
 from app.verification.walks import any_run, conversation_run, walk
 from statecharts.any_chart import MOST_SITUATIONS, AnyChart, ChartMachine
 from statecharts.exploration import Exploration
-from statecharts.machine import Machine, S, Step
+from statecharts.machine import Machine, Move, S, Step
 from statecharts.possibilities import VARIANTS, ConversationMachine
 from statecharts.properties import PROPERTIES
-from statecharts.proving import Property, always, properties_of, prove
+from statecharts.proving import Property, always, prove
 from statecharts.soundness import ACROSS, EACH
 from statecharts.table import Table
 
@@ -53,7 +52,7 @@ def verify_conversation(progress: Progress | None = None, *, walks: int = WALKS)
             child.terminate()
         raise
     machine = ConversationMachine()
-    return _report(machine.table.declaration.name, machine, PROPERTIES, parts, time.monotonic() - began)
+    return _report(machine.table.declaration.name, machine, [*EACH, *PROPERTIES], parts, time.monotonic() - began)
 
 
 def verify_variant(number: int, table: Table | None = None, *, walks: int, first_only: bool = False) -> Part:
@@ -80,23 +79,30 @@ def verify_variant(number: int, table: Table | None = None, *, walks: int, first
 
 
 def verify_chart(
-    chart: type[AnyChart], given: Sequence[ModuleType] = (), progress: Progress | None = None, *, walks: int = ANY_WALKS
+    chart: type[AnyChart],
+    properties: Sequence[Property] = (),
+    *,
+    moves: Callable[[AnyChart], Iterable[Move]] | None = None,
+    key: Callable[[AnyChart], Hashable] | None = None,
+    walks: int = ANY_WALKS,
+    progress: Progress | None = None,
 ) -> Report:
-    """Verify any chart: no dead edge, no unreachable state, no trap, and the properties in these modules.
+    """Verify any chart: no dead edge, no unreachable state, no trap, and these properties.
 
     Args:
         chart: The class.
-        given: Modules with properties, and perhaps with `moves(chart)` and `key(chart)` (see `ChartMachine`).
-        progress: See `Progress`.
+        properties: What it must keep.
+        moves: See `ChartMachine`.
+        key: See `ChartMachine`.
         walks: Random walks.
+        progress: See `Progress`.
 
     Raises:
         TooMany: The chart has no end of situations; the message says what to do.
     """
     began = time.monotonic()
-    names = {name: value for module in given for name, value in vars(module).items()}
-    machine = ChartMachine(chart, names.get("moves"), names.get("key"))
-    properties = [*EACH, *properties_of(names)]
+    machine = ChartMachine(chart, moves, key)
+    properties = [*EACH, *properties]
     part = Part("")
     found = 0
 
@@ -134,7 +140,7 @@ def _report(
             Failure(claim.name, claim.sentence, finding.complaint, "", "exploration", [])
             for finding in claim.check(merged, machine)
         ]
-    claims: list[Claim] = claims_of([*ACROSS, *_once(properties)], failures)
+    claims: list[Claim] = claims_of([*ACROSS, *properties], failures)
     return Report(
         chart=name, states=len(machine.leaves()), edges=len(machine.edges()),
         edges_taken=sum(bool(merged.taken[str(edge)]) for edge in machine.edges()),
@@ -144,10 +150,6 @@ def _report(
         walk_steps=sum(part.walk_steps for part in parts), seconds=round(seconds, 2),
         variants=[part.variant for part in parts if part.variant], properties=claims, failures=_first_each(failures),
     )  # fmt: skip
-
-
-def _once(properties: Sequence[Property]) -> list[Property]:
-    return [claim for claim in (*EACH, *properties) if claim.scope] if EACH[0] not in properties else list(properties)
 
 
 def _first_each(failures: list[Failure]) -> list[Failure]:

@@ -70,7 +70,7 @@ def test_a_broken_property_prints_its_sentence_and_the_shortest_run(folder: Path
     done = _verify(folder, "--chart", "lamp:Lamp", "--properties", "lamp_properties")
     assert done.returncode == 1
     assert "BROKEN: The lamp never burns." in done.stdout
-    assert "The shortest way there, 1 events" in done.stdout
+    assert "The shortest way there, 1 event:" in done.stdout
     assert "raises KeyError" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 

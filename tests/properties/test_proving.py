@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -176,3 +176,24 @@ def test_a_property_without_a_sentence_is_refused() -> None:
     with pytest.raises(ValueError, match="needs a docstring"):
         always(silent)
     assert isinstance(is_fine, Property)
+
+
+class Lamp(StateChart[Any]):
+    off = State(initial=True)
+    on = State()
+    press = off.to(on) | on.to(off)
+
+
+@always
+def never_burns(step: Step[ChartAt]) -> bool:
+    """The lamp never burns."""
+    return step.after.state != "on"
+
+
+def test_the_fixture_passes_a_sound_chart(verify_chart: Callable[..., None]) -> None:
+    verify_chart(Lamp, is_fine)
+
+
+def test_the_fixture_fails_with_the_shortest_run(verify_chart: Callable[..., None]) -> None:
+    with pytest.raises(pytest.fail.Exception, match=r"(?s)The lamp never burns.*1\. off +press +-> on"):
+        verify_chart(Lamp, never_burns)
