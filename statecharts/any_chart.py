@@ -21,6 +21,7 @@ __all__ = ["MOST_SITUATIONS", "ChartAt", "ChartMachine"]
 
 MOST_SITUATIONS = 20_000
 """What can be walked in minutes at the library's pace."""
+REMEMBERED_STEPS = 50_000
 
 AnyChart: TypeAlias = StateChart[Any]
 
@@ -65,6 +66,7 @@ class ChartMachine:
         self._edges = edges(chart)
         self._paths = {state: path for top in chart.states for state, path in _paths(top, "")}
         self._library = set(vars(_Plain()))
+        self._taken: dict[Hashable, Step[ChartAt]] = {}
 
     def start(self) -> ChartAt:
         """Return a new chart."""
@@ -78,6 +80,15 @@ class ChartMachine:
 
     def take(self, at: ChartAt, move: Move) -> Step[ChartAt]:
         """Return what an event does; effects are what the actions return."""
+        # The library takes a millisecond; what a chart does is the same wherever all it remembers is the same.
+        known = at.state, self._memory(at.chart), move.event, repr(move.fact)
+        if known not in self._taken:
+            if len(self._taken) >= REMEMBERED_STEPS:
+                self._taken.clear()
+            self._taken[known] = self._take(at, move)
+        return self._taken[known]
+
+    def _take(self, at: ChartAt, move: Move) -> Step[ChartAt]:
         chart, witness = deepcopy(at.chart), _Witness()
         chart.add_listener(witness)
         given = move.fact if isinstance(move.fact, dict) else {}

@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +21,7 @@ from app.verification.report import Failure, failure_of
 from app.verification.verifying import verify_variant
 from statecharts.exploration import Exploration, explore
 from statecharts.machine import Step
-from statecharts.possibilities import VARIANTS, ConversationMachine
+from statecharts.possibilities import VARIANTS, ConversationMachine, Variant
 from statecharts.properties import PROPERTIES
 from statecharts.proving import Broken, complaint_of, retrace
 from statecharts.stepping import TABLE, Snapshot
@@ -63,19 +63,22 @@ class _Quarry(Struct):
     """What the hunters inherit when they are forked: all mutants, and all there is to know of the whole chart."""
 
     mutants: list[Mutant]
-    explorations: list[Exploration[Snapshot]]
+    explorations: list[tuple[Variant, Exploration[Snapshot]]]
     tests: Path | None
 
 
 _quarry: _Quarry | None = None
 
 
-def hunt(progress: Callable[[int, int, str], None] | None = None, only: str = "") -> Hunt:
+def hunt(
+    progress: Callable[[int, int, str], None] | None = None, only: str = "", variants: Sequence[Variant] = VARIANTS
+) -> Hunt:
     """Break the conversation in every way there is, each in a process of its own.
 
     Args:
         progress: Told how many mutants were judged, of how many, and which came last.
         only: Judge those alone whose name holds this text.
+        variants: The rules under which a difference may show.
     """
     global _quarry
     began = time.monotonic()
@@ -83,7 +86,7 @@ def hunt(progress: Callable[[int, int, str], None] | None = None, only: str = ""
     watched = observed(emissions)
     if progress is not None:
         progress(0, 0, "exploring")
-    explorations = [explore(ConversationMachine(variant, watched)) for variant in VARIANTS]
+    explorations = [(variant, explore(ConversationMachine(variant, watched))) for variant in variants]
     prey = [mutant for mutant in mutants(sorted(emissions)) if only in mutant.name]
     _quarry = _Quarry(prey, explorations, _tests())
     found: dict[int, Prey] = {}
@@ -135,7 +138,7 @@ class _Known:
     that differs, and so is all that can happen where only a broken chart can get to.
     """
 
-    def __init__(self, mutant: Mutant, whole: Table, explorations: list[Exploration[Snapshot]]) -> None:
+    def __init__(self, mutant: Mutant, whole: Table, explorations: list[tuple[Variant, Exploration[Snapshot]]]) -> None:
         self._mutant = mutant
         self._whole = whole
         self._explorations = explorations
@@ -144,11 +147,11 @@ class _Known:
 
     def broken(self) -> Failure | None:
         """Return the first property that a step breaks which only the mutant takes."""
-        for index, exploration in enumerate(self._explorations):
-            machine = ConversationMachine(VARIANTS[index])
+        for variant, exploration in self._explorations:
+            machine = ConversationMachine(variant)
             beyond: deque[list[Step[Snapshot]]] = deque()
             seen = set(exploration.numbers)
-            for steps in self._differences(index, machine, exploration):
+            for steps in self._differences(machine, exploration):
                 self.run = self.run or steps
                 if failure := _broken_by(machine, steps):
                     return failure
@@ -168,9 +171,9 @@ class _Known:
         return None
 
     def _differences(
-        self, index: int, machine: ConversationMachine, exploration: Exploration[Snapshot]
+        self, machine: ConversationMachine, exploration: Exploration[Snapshot]
     ) -> Iterator[list[Step[Snapshot]]]:
-        original, at = ConversationMachine(VARIANTS[index], self._whole), self._mutant.at
+        original, at = ConversationMachine(machine.variant, self._whole), self._mutant.at
         leaves = None if at is None else {leaf for leaf, _ in at}
         told: set[tuple[object, ...]] = set()
         for number, found in enumerate(exploration.found):
