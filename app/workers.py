@@ -69,13 +69,15 @@ class Worker:
         kind: `intent` or `rag`.
         name: Unique among the workers of this kind.
         work: What to do with a request.
+        clock: Tells the Unix time.
     """
 
-    def __init__(self, bus: EventBus, kind: str, name: str, work: Work) -> None:
+    def __init__(self, bus: EventBus, kind: str, name: str, work: Work, clock: Callable[[], float] = time.time) -> None:
         self._bus = bus
         self._kind = kind
         self._name = name
         self._work = work
+        self._clock = clock
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -114,7 +116,7 @@ class Worker:
             # The same for every attempt at this request, so that a second delivery is seen as a copy.
             event_id=derived_id(request.event_id, fact.event_type, index),
             correlation_id=request.correlation_id,
-            timestamp=time.time(),
+            timestamp=self._clock(),
             source=self._name,
             turn=request.turn,
             metadata=request.metadata,
