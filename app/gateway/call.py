@@ -60,7 +60,7 @@ class Call:
         self._log = _log.bind(session=session_id)
         self.client = Client(self._lose_client)
         self._mouth = Mouth(services.voice, self._audible_leg, lambda event: publish(event, 0.0), self._tell)
-        self._ear = Ear(services.detector.stream(), services.recogniser, self._policy, publish, self._reflex)
+        self._ear = Ear(services.activity(), services.recogniser, self._policy, publish, self._reflex)
         self._tasks: asyncio.Queue[Coroutine[object, object, None]] = asyncio.Queue()
         self._connect_id = ""
         self._welcomed = asyncio.Event()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from app.gateway.ear import PRE_ROLL_S, Ear
+from app.gateway.voice_activity import ChunkedActivity
 from statecharts.events import Event, SpeechStarted, SpeechStopped, SttFinal, SttPartial
 from statecharts.policy import Policy
 from tests.fakes import LoudnessDetector, ScriptedRecogniser, quiet, sound
@@ -18,7 +19,9 @@ class Listener:
         self.events: list[Event] = []
         self.reflexes: list[bool] = []
         self.since: list[float] = []
-        self.ear = Ear(LoudnessDetector(), self.recogniser, policy or Policy(), self._publish, self.reflexes.append)
+        rules = policy or Policy()
+        activity = ChunkedActivity(LoudnessDetector(), rules.settle_s)
+        self.ear = Ear(activity, self.recogniser, rules, self._publish, self.reflexes.append)
 
     def _publish(self, event: Event, since_end_s: float) -> None:
         self.events.append(event)
