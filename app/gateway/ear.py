@@ -158,6 +158,9 @@ class Ear:
             await asyncio.gather(earlier, return_exceptions=True)
         try:
             heard = await self._recogniser.recognise(pcm, deadline=loop.time() + (0.0 if final else 1.0))
+            while final and heard.draft:
+                self._publish_words(heard, 0.0, final=False, piece=False)
+                heard = await self._recogniser.recognise(pcm, deadline=loop.time())
         except (Overloaded, RecogniserFailed) as error:
             _log.warning("not_recognised", error=str(error), final=final)
             if final:

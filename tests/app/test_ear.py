@@ -87,6 +87,17 @@ async def test_a_recognition_that_a_new_voice_overtakes_is_not_published() -> No
     assert [event.text for event in listener.events if isinstance(event, SttFinal)] == ["first and second"]
 
 
+async def test_a_draft_is_told_as_partial_words_and_the_recogniser_is_asked_again() -> None:
+    listener = Listener("how old", "how old is it")
+    listener.recogniser.drafts = 1
+    await listener.hear(quiet(0.6), sound(0.6), quiet(0.4))
+    words = [event for event in listener.events if isinstance(event, SttPartial | SttFinal)]
+    assert [(type(event).__name__, event.text) for event in words] == [
+        ("SttPartial", "how old"), ("SttFinal", "how old is it"),
+    ]  # fmt: skip
+    assert listener.recogniser.heard[0] == listener.recogniser.heard[1]
+
+
 async def test_a_new_utterance_begins_without_the_words_of_the_last() -> None:
     listener = Listener("one", "two")
     await listener.hear(quiet(0.6), sound(0.6), quiet(0.4))
