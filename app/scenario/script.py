@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from itertools import zip_longest
 
 from msgspec import Struct
 
@@ -68,7 +69,7 @@ def samples_of(seconds: float) -> int:
 def _edges(voices: list[Voice]) -> Iterator[DetectorEdge]:
     """Yield what the detector notices; a pause shorter than its delays, and a voice, escape it."""
     noticed = False
-    for voice, following in zip(voices, [*voices[1:], None], strict=True):
+    for voice, following in zip_longest(voices, voices[1:]):
         (start, end), (start_s, end_s) = voice.voice, voice.detector
         if not noticed and start + start_s < end + end_s:
             noticed = True

@@ -207,6 +207,22 @@ def test_what_the_client_last_confirmed_counts_when_no_last_report_comes() -> No
     assert [effect.heard_text for effect in drive.effects if isinstance(effect, TurnEnded)] == ["Once there"]
 
 
+@pytest.mark.parametrize(
+    ("sentence_ms", "heard"), [(8000.0, "Once upon a time"), (0.0, "Once upon a time there was a")]
+)
+def test_a_sentence_cut_before_all_of_it_was_sent_is_measured_by_the_whole(sentence_ms: float, heard: str) -> None:
+    drive = asked(Drive())
+    drive.take(IntentDetected(intent="question", turn=1))
+    text = "Once upon a time there was a fox who lived at the edge of a wood."
+    drive.take(RagAnswerReady(text=text, is_final=True, turn=1, source="fox.md"))
+    chunk = TtsChunkReady(turn=1, audio_ms=2800, request_id="1.answer.1", sentence_ms=sentence_ms)
+    drive.take(chunk, after_s=0.1)
+    drive.take(SpeechStarted(), after_s=1.5)
+    drive.take(SttPartial(text="stop"), after_s=0.5)
+    drive.take(PlaybackDone(turn=1, played_s=2.0))
+    assert [effect.heard_text for effect in drive.effects if isinstance(effect, TurnEnded)] == [heard]
+
+
 def test_an_answer_cut_before_its_first_sample_was_not_heard() -> None:
     drive = asked(Drive())
     drive.take(IntentDetected(intent="question", turn=1))
