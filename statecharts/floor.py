@@ -54,13 +54,15 @@ class Hearing:
 
     def note_voice(self) -> None:
         """Know that the caller's voice is on, and that what was recognised so far is not all."""
-        self._context.voice_on = True
+        self._context.voice_on, self._context.over_answer = True, False
         self._context.final_known = self._context.silence_over = False
 
     def note_silence(self, fact: SpeechStopped) -> None:
         """Know when the caller's voice went off."""
-        self._context.voice_on = False
-        self._context.voice_ended_at = self._context.now - fact.silence_s
+        context = self._context
+        context.voice_on = False
+        context.voice_ended_at = context.now - fact.silence_s
+        context.over_answer = context.speech is not None and context.speech.started_at > 0
 
     def await_end_of_turn(self) -> None:
         """Count the silence, from the true end of the voice on."""

@@ -24,7 +24,7 @@ class Speaking:
     def begin_speech(self, fact: TtsChunkReady) -> None:
         """Our first audio is out: the caller hears us."""
         self._timers.cancel("answer_deadline", "intent_wait", "filler")
-        self._context.overlap_words = 0
+        self._context.overlap_text = ""
         self.note_audio(fact)
 
     def note_audio(self, fact: TtsChunkReady) -> None:
@@ -209,7 +209,15 @@ class Overlap:
 
     def count_words(self, fact: Event) -> None:
         """Add up words over our answer that were too few to stop it."""
-        self._context.overlap_words += len(self._scene.words_of(fact).split())
+        context, text = self._context, self._scene.words_of(fact)
+        context.over_answer = False
+        if not self._scene.means_go_on(text):
+            context.overlap_text = f"{context.overlap_text} {text}".strip()
+
+    def keep_words(self) -> None:
+        """Let the turn begin with the words that had been too few: now they are enough."""
+        context = self._context
+        context.carried, context.overlap_text = self._scene.joined(context.overlap_text), ""
 
     def resume_speech(self) -> None:
         """It was nothing: go on as if it had not been; while no client is there, once there is one."""

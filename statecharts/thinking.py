@@ -49,7 +49,8 @@ class Thinking:
         context.turn_open = True
         context.intent, context.sentences, context.retrieved, context.late = "", [], False, False
         context.final_known = context.silence_over = False
-        context.requests = context.pieces = context.words_at_cut = context.overlap_words = 0
+        context.requests = context.pieces = context.words_at_cut = 0
+        context.overlap_text, context.over_answer = "", False
         scene.emit(
             RequestIntent(context.turn, text, f"{context.turn}.intent"),
             RequestAnswer(context.turn, text, f"{context.turn}.answer"),
