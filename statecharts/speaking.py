@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from statecharts.effects import CancelSpeech, CancelTasks, Playout, PlayoutAction, TurnEnded, Withdrawn
-from statecharts.events import Event, PlaybackDone, PlaybackProgress, PlaybackStarted, TtsChunkReady
+from statecharts.events import Event, PlaybackDone, PlaybackProgress, PlaybackStarted, SpeechStopped, TtsChunkReady
 from statecharts.scene import RaisesEvents, Scene
 from statecharts.speech import Cut
 
@@ -180,10 +180,11 @@ class Overlap:
         """A voice that lasts is believed, unless words are asked for."""
         self._scene.await_lasting_voice()
 
-    def await_quiet(self) -> None:
-        """A sound that does not come back is forgotten."""
+    def await_quiet(self, fact: Event) -> None:
+        """A sound that does not come back is forgotten; it has been quiet since the true end of the voice."""
+        quiet_s = fact.silence_s if isinstance(fact, SpeechStopped) else 0.0
         self._timers.cancel("barge_in_speech")
-        self._timers.start("false_interruption", self._policy.false_interruption_s)
+        self._timers.start("false_interruption", self._policy.false_interruption_s - quiet_s)
 
     def sound_again(self) -> None:
         """The caller makes a sound once more."""

@@ -14,7 +14,7 @@ from statecharts.effects import (
     TurnEnded,
     Withdrawn,
 )
-from statecharts.events import Event, IntentDetected, Kind, RagAnswerReady, SttFinal
+from statecharts.events import Event, IntentDetected, Kind, RagAnswerReady, SpeechStopped, SttFinal
 from statecharts.scene import RETRIEVED_INTENTS, RaisesEvents, Scene
 from statecharts.speaking import Speaking
 from statecharts.speech import Line, Speech
@@ -163,10 +163,10 @@ class Patience:
         self._timers.cancel("end_of_turn")
         self._scene.await_lasting_voice()
 
-    def await_no_more(self) -> None:
+    def await_no_more(self, fact: SpeechStopped) -> None:
         """The sound has stopped: quiet for the end of a turn means that it was nothing."""
         self._timers.cancel("barge_in_speech")
-        self._timers.start("end_of_turn", self._scene.policy.end_of_turn_s)
+        self._timers.start("end_of_turn", self._scene.policy.end_of_turn_s - fact.silence_s)
 
     def release(self) -> None:
         """It was nothing: what is ready may be spoken."""
