@@ -291,8 +291,9 @@ class Call:
 
     async def _take_state(self, effect: Message) -> None:
         self._where = {"state": effect["new_state"], "substate": effect["substate"], "turn": effect["turn"]}
-        if effect["new_state"] == "THINKING" or self._where["substate"] == "quiet" or effect["trigger"] == "resumed":
-            self._ear.begin_utterance()
+        resumed = effect["trigger"] == "resumed"
+        if effect["new_state"] == "THINKING" or self._where["substate"] == "quiet" or resumed:
+            self._ear.begin_utterance(words_wanted=resumed)
         if effect["new_state"] in ("LISTENING", "THINKING", "IDLE"):
             self._mouth.forget()
         if effect["trigger"] == "connected":

@@ -63,6 +63,8 @@ class Ear:
         self._utterance_start: int | None = None
         self._pieces: list[str] = []
         self._pending: asyncio.Task[None] | None = None
+        self._overdue: asyncio.Task[None] | None = None
+        """Recognises an utterance that is over."""
         self._partial_at = 0
 
     @property
@@ -75,8 +77,16 @@ class Ear:
         for heard in self._activity.hear(pcm):
             self._take(heard)
 
-    def begin_utterance(self) -> None:
-        """What was heard so far belongs to an utterance that is over; a voice that is on begins the next."""
+    def begin_utterance(self, *, words_wanted: bool = False) -> None:
+        """What was heard so far belongs to an utterance that is over; a voice that is on begins the next.
+
+        Args:
+            words_wanted: Whether its words are still of use when they come, however late.
+        """
+        if words_wanted and self._pending is not None:
+            if self._overdue is not None:
+                self._overdue.cancel()
+            self._overdue, self._pending = self._pending, None
         self._cancel_recognition()
         self._pieces = []
         if self._segment is None:
@@ -96,10 +106,10 @@ class Ear:
 
     async def close(self) -> None:
         """Stop recognising."""
-        pending = self._pending
-        self._cancel_recognition()
-        if pending is not None:
-            await asyncio.gather(pending, return_exceptions=True)
+        running = [task for task in (self._pending, self._overdue) if task is not None]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
     def _take(self, heard: Heard) -> None:
         self._audio.append(heard.pcm)

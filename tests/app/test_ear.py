@@ -114,6 +114,15 @@ async def test_a_voice_that_is_on_when_an_utterance_ends_belongs_to_the_next() -
     assert 0.6 < len(listener.recogniser.heard[-1]) / 32_000 < 0.6 + PRE_ROLL_S + 0.3
 
 
+async def test_words_of_an_utterance_that_is_over_are_told_late_only_if_they_are_wanted() -> None:
+    for wanted in (True, False):
+        listener = Listener("no", takes_s=0.01)
+        await listener.hear(quiet(0.6), sound(0.6), quiet(0.4))
+        listener.ear.begin_utterance(words_wanted=wanted)
+        await asyncio.sleep(0.05)
+        assert [event.text for event in listener.events if isinstance(event, SttFinal)] == ["no"] * wanted
+
+
 async def test_words_so_far_are_published_while_the_caller_speaks() -> None:
     listener = Listener("how old", "how old is the", "how old is the bridge", policy=Policy(partial_every_s=0.5))
     await listener.hear(quiet(0.6), sound(1.3), quiet(0.4))
