@@ -218,6 +218,7 @@ class ConversationChart(StateChart[object]):
         | LISTENING.settling.to(LISTENING.quiet, cond="nothing_said")
         | LISTENING.settling.to(None, unless="typed", on="take_words")
         | whole(INTERRUPT).to(None, on="count_words")
+        | IDLE.ended.to(None, cond="words_for_us", unless="typed", on="write_last_words")
     )
     stt_partial = (
         whole(LISTENING).to(None, cond="words", on="take_words")

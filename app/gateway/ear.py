@@ -104,6 +104,14 @@ class Ear:
         self._drop_old_audio()
         self._recognise(pcm, 0.0, final=True, piece=True)
 
+    async def finish(self, within_s: float) -> None:
+        """Nothing more is said: return when the words of what was heard last are told, or after so long."""
+        if self._segment is not None and self._utterance_start is not None:
+            self._segment = None
+            self._recognise(self._between(self._utterance_start, self._audio_end), 0.0, final=True)
+        if running := [task for task in (self._pending, self._overdue) if task is not None]:
+            await asyncio.wait(running, timeout=within_s)
+
     async def close(self) -> None:
         """Stop recognising."""
         running = [task for task in (self._pending, self._overdue) if task is not None]

@@ -79,10 +79,10 @@ class Gateway:
             BusUnavailable: Whether the session exists cannot be known now.
         """
         call = self._calls.get(session_id)
-        if call is not None and not call.ended.is_set():
+        if call is not None and not call.over:
             return call
         known = session_id in self._metadata or await self._bus.snapshot(session_id) is not None
-        if (call := self._calls.get(session_id)) is not None and not call.ended.is_set():
+        if (call := self._calls.get(session_id)) is not None and not call.over:
             return call
         self._metadata.setdefault(session_id, {"trace_id": uuid.uuid4().hex})
         call = Call(

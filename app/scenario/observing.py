@@ -87,8 +87,8 @@ def _tell(record: JournalRecord, told: dict[int, _Turn]) -> None:
                 told[effect.turn] = _Turn(effect.text)
             case Speak(kind="apology") if effect.turn in told:
                 told[effect.turn].apologised = True
-            case TurnEnded() if effect.turn in told:
-                turn = told[effect.turn]
+            case TurnEnded(user_text=text) if text or effect.turn in told:
+                turn = told.setdefault(effect.turn, _Turn(text))
                 turn.heard_text, turn.interrupted = effect.heard_text, effect.interrupted
                 turn.withdrawn = effect.withdrawn
 

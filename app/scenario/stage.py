@@ -133,7 +133,7 @@ class _Stage:
     async def _speak(self, call: Call) -> None:
         """Send the microphone's audio, always up to date when the script says that something is heard."""
         sent_s, instants = 0.0, list(self._script.instants)
-        while True:
+        while not call.over:
             while instants and instants[0] <= sent_s:
                 instants.pop(0)
             due = min([sent_s + FRAME_S, *instants[:1]])

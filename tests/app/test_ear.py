@@ -123,6 +123,13 @@ async def test_words_of_an_utterance_that_is_over_are_told_late_only_if_they_are
         assert [event.text for event in listener.events if isinstance(event, SttFinal)] == ["no"] * wanted
 
 
+async def test_what_was_heard_last_is_recognised_though_the_voice_did_not_end() -> None:
+    listener = Listener("goodbye", policy=Policy(partial_every_s=99), takes_s=0.01)
+    await listener.hear(quiet(0.6), sound(0.6))
+    await listener.ear.finish(1.0)
+    assert [event.text for event in listener.events if isinstance(event, SttFinal)] == ["goodbye"]
+
+
 async def test_words_so_far_are_published_while_the_caller_speaks() -> None:
     listener = Listener("how old", "how old is the", "how old is the bridge", policy=Policy(partial_every_s=0.5))
     await listener.hear(quiet(0.6), sound(1.3), quiet(0.4))

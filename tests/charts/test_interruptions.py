@@ -319,6 +319,26 @@ def test_hanging_up_ends_everything() -> None:
     assert not drive.timers
 
 
+def test_words_that_are_known_when_the_caller_hangs_up_are_written_down() -> None:
+    drive = Drive()
+    drive.take(Connected())
+    drive.take(SpeechStarted(), after_s=0.5)
+    drive.take(SpeechStopped(silence_s=0.16), after_s=1.0)
+    drive.take(SttFinal(text="never mind"), after_s=0.1)
+    drive.take(SessionEnded(reason="hangup"))
+    assert drive.asked(TurnEnded) == [TurnEnded(1, "never mind", "", "", False, False)]
+
+
+def test_words_that_are_known_only_after_hanging_up_are_written_down_too() -> None:
+    drive = speaking()
+    drive.take(SpeechStarted())
+    drive.take(SessionEnded(reason="hangup"), after_s=0.3)
+    drive.take(SttFinal(text=""), after_s=0.1)
+    drive.take(SttFinal(text="goodbye then"), after_s=0.1)
+    assert drive.asked(TurnEnded)[-1] == TurnEnded(2, "goodbye then", "", "", False, False)
+    assert drive.path == "IDLE.ended"
+
+
 def test_twenty_barge_ins_later_a_clean_turn_is_answered() -> None:
     drive = speaking()
     for number in range(20):
