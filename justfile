@@ -46,6 +46,13 @@ diagram *args:
 verify *args:
     exec python -m app verify "$@"
 
+# Run turn-taking scenarios (FILE.toml...) on virtual time
+[group("use")]
+[no-exit-message]
+[no-cd]
+scenario *args:
+    exec python -m app scenario "$@"
+
 # Measure: turn, bus
 [group("use")]
 [no-exit-message]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 import structlog
@@ -36,17 +36,20 @@ class Orchestrator:
         phrases: What is said of our own accord.
         figures: Where to count.
         mirrored: Whether to copy every event to the session view.
+        clock: Tells the Unix time.
     """
 
     def __init__(
-        self, bus: EventBus, name: str, policy: Policy, phrases: Phrases, figures: EventFigures, *, mirrored: bool
-    ) -> None:
+        self, bus: EventBus, name: str, policy: Policy, phrases: Phrases, figures: EventFigures, *, mirrored: bool,
+        clock: Callable[[], float] = time.time,
+    ) -> None:  # fmt: skip
         self._bus = bus
         self._name = name
         self._policy = policy
         self._phrases = phrases
         self._figures = figures
         self._mirrored = mirrored
+        self._clock = clock
         self._conversations: dict[int, dict[str, Conversation]] = {}
         self._alarms: dict[tuple[str, str], asyncio.TimerHandle] = {}
         self._rung: asyncio.Queue[Envelope] = asyncio.Queue()
@@ -142,7 +145,7 @@ class Orchestrator:
 
     async def _tell(self, lease: Lease, folded: list[Folded]) -> None:
         """After the commit: count, mirror, and erase what was asked to be erased."""
-        now = time.time()
+        now = self._clock()
         view: list[Envelope] = []
         states: dict[str, tuple[str, float]] = {}
         for outcome in folded:
@@ -177,14 +180,14 @@ class Orchestrator:
         key = (session_id, name)
         if alarm := self._alarms.pop(key, None):
             alarm.cancel()
-        delay_s = max(0.0, due - time.time())
+        delay_s = max(0.0, due - self._clock())
         self._alarms[key] = asyncio.get_running_loop().call_later(delay_s, self._ring, key, due)
 
     def _ring(self, key: tuple[str, str], due: float) -> None:
         session_id, name = key
         self._alarms.pop(key, None)
         # The clock that armed it may lag behind the one the chart counts with: never fire early.
-        event = TimerFired(name=name, timestamp=max(due, time.time()), event_id=derived_id(session_id, name, due))
+        event = TimerFired(name=name, timestamp=max(due, self._clock()), event_id=derived_id(session_id, name, due))
         self._say(session_id, event)
 
     def _forget_alarms(self, session_id: str) -> None:
@@ -223,7 +226,7 @@ class Orchestrator:
                         gone = derived_id(session_id, record.gateway, "gone")
                         self._say(
                             session_id,
-                            Disconnected(reason="its gateway is gone", timestamp=time.time(), event_id=gone),
+                            Disconnected(reason="its gateway is gone", timestamp=self._clock(), event_id=gone),
                         )
             await asyncio.sleep(PRESENCE_S / 2)
 

@@ -90,8 +90,11 @@ async def turns(bus: EventBus, session_id: str) -> list[TurnView]:
                 case Speak() if effect.turn in views and effect.text and effect.kind in ("answer", "apology"):
                     view = views[effect.turn]
                     view.answer_text = f"{view.answer_text} {effect.text}".strip()
-                case TurnEnded() if effect.turn in views:
-                    view = views[effect.turn]
+                case TurnEnded(user_text=text) if text or effect.turn in views:
+                    # One that was never begun: words that were known only when the session was over.
+                    view = views.setdefault(
+                        effect.turn, TurnView(turn=effect.turn, user_text=text, started_at=voice_end)
+                    )
                     view.answer_text, view.heard_text = effect.answer_text, effect.heard_text
                     view.interrupted, view.withdrawn = effect.interrupted, effect.withdrawn
         _note_stage(envelope, record, views, began)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -44,12 +45,14 @@ class Runtime:
         bus: The log they share.
         parts: What they are made of, once it is loaded.
         roles: Some of `gateway`, `orchestrator`, `workers`.
+        clock: Tells the Unix time.
     """
 
     bus: EventBus
     roles: Sequence[str]
     mirrored: bool
     retention_s: float
+    clock: Callable[[], float] = time.time
     figures: EventFigures = field(default_factory=EventFigures)
     parts: Parts | None = None
     gateway: Gateway | None = None
@@ -64,18 +67,18 @@ class Runtime:
             if "orchestrator" in self.roles:
                 self.orchestrator = Orchestrator(
                     self.bus, f"orchestrator-{suffix}", parts.policy, parts.phrases, self.figures,
-                    mirrored=self.mirrored,
+                    mirrored=self.mirrored, clock=self.clock,
                 )  # fmt: skip
                 group.create_task(self.orchestrator.run(), name="orchestrator")
                 group.create_task(self._trim(), name="trimmer")
             if parts.classifier is not None:
-                worker = Worker(self.bus, "intent", f"intent-{suffix}", classify_requests(parts.classifier))
+                worker = Worker(self.bus, "intent", f"intent-{suffix}", classify_requests(parts.classifier), self.clock)
                 group.create_task(worker.run(), name="intent-worker")
             if parts.answerer is not None:
-                worker = Worker(self.bus, "rag", f"rag-{suffix}", answer_requests(parts.answerer))
+                worker = Worker(self.bus, "rag", f"rag-{suffix}", answer_requests(parts.answerer), self.clock)
                 group.create_task(worker.run(), name="rag-worker")
             if parts.call_services is not None:
-                self.gateway = Gateway(self.bus, parts.call_services)
+                self.gateway = Gateway(self.bus, parts.call_services, self.clock)
                 group.create_task(self.gateway.run(), name="gateway")
             started.set()
 

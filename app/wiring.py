@@ -30,6 +30,7 @@ from adapters.voices.fallback import FallbackVoice
 from adapters.voices.piper import PiperVoice
 from adapters.voices.port import Voice
 from app.gateway.services import CallServices
+from app.gateway.voice_activity import ChunkedActivity
 from app.runtime import Parts
 from app.settings import Settings
 from statecharts.events import VoicechartError
@@ -118,8 +119,9 @@ async def load_parts(settings: Settings, roles: Sequence[str], progress: Callabl
     if "gateway" in roles:
         # Better no server than one whose calls break in the middle.
         assert_aiortc_unchanged()
+        silero = detector.result()
         parts.call_services = CallServices(
-            detector=detector.result(),
+            activity=lambda: ChunkedActivity(silero.stream(), parts.policy.settle_s),
             recogniser=recogniser.result(),
             voice=voice.result(),
             policy=parts.policy,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 
 import structlog
 
@@ -31,14 +31,17 @@ MAX_ATTEMPTS = 3
 BACKOFF_S = 0.2
 PRESENCE_S = 2.0
 
-Work = Callable[[str, str], Iterable[Event]]
-"""From the request's text and id to the facts that answer it."""
+SERVED_AT_ONCE = 64
+"""Requests in work at the same time: an answerer that takes its time must not hold up the next caller."""
+
+Work = Callable[[str, str], AsyncIterator[Event]]
+"""From the request's text and id to the facts that answer it, as each is known."""
 
 
 def classify_requests(classifier: IntentClassifier) -> Work:
     """Return the work of an intent worker."""
 
-    def work(text: str, request_id: str) -> Iterable[Event]:
+    async def work(text: str, request_id: str) -> AsyncIterator[Event]:
         judged = classifier.classify(text)
         yield IntentDetected(intent=judged.intent, confidence=judged.confidence, request_id=request_id)
 
@@ -48,8 +51,8 @@ def classify_requests(classifier: IntentClassifier) -> Work:
 def answer_requests(answerer: Answerer) -> Work:
     """Return the work of a retrieval worker."""
 
-    def work(text: str, request_id: str) -> Iterable[Event]:
-        for sentence in answerer.answer(text):
+    async def work(text: str, request_id: str) -> AsyncIterator[Event]:
+        async for sentence in answerer.answer(text):
             yield RagAnswerReady(
                 text=sentence.text,
                 is_final=sentence.is_final,
@@ -69,41 +72,48 @@ class Worker:
         kind: `intent` or `rag`.
         name: Unique among the workers of this kind.
         work: What to do with a request.
+        clock: Tells the Unix time.
     """
 
-    def __init__(self, bus: EventBus, kind: str, name: str, work: Work) -> None:
+    def __init__(self, bus: EventBus, kind: str, name: str, work: Work, clock: Callable[[], float] = time.time) -> None:
         self._bus = bus
         self._kind = kind
         self._name = name
         self._work = work
+        self._clock = clock
+        self._free = asyncio.Semaphore(SERVED_AT_ONCE)
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._announce(), name=f"{self._name}-presence")
             async for delivery in self._bus.subscribe(self._kind, self._name):
-                await self._serve(delivery)
+                await self._free.acquire()
+                group.create_task(self._serve(delivery), name=f"{self._name}-request")
 
     async def _serve(self, delivery: TaskDelivery) -> None:
         request = delivery.envelope
         try:
-            facts = list(self._facts(request))
-        except Exception as error:  # noqa: BLE001 - the outermost loop: whatever one request does, the rest is served
-            await self._fail(delivery, f"{type(error).__name__}: {error}")
-            return
-        try:
-            await self._bus.publish(*facts)
+            async for fact in self._facts(request):
+                await self._bus.publish(fact)
             await delivery.ack()
         except BusUnavailable as error:
+            # What was published already is published again: copies are dropped.
             _log.warning("answer_not_published", kind=self._kind, session=request.session_id, error=str(error))
             await self._give_back(delivery)
+        except Exception as error:  # noqa: BLE001 - the outermost loop: whatever one request does, the rest is served
+            await self._fail(delivery, f"{type(error).__name__}: {error}")
+        finally:
+            self._free.release()
 
-    def _facts(self, request: Envelope) -> Iterable[Envelope]:
+    async def _facts(self, request: Envelope) -> AsyncIterator[Envelope]:
         text, request_id = request.payload.get("text"), request.payload.get("request_id", "")
         if not isinstance(text, str) or not isinstance(request_id, str):
             raise InvalidEvent(f"{request.event_type} needs a text and a request_id, it has {request.payload}")
-        for index, event in enumerate(self._work(text, request_id)):
+        index = 0
+        async for event in self._work(text, request_id):
             yield self._envelope(request, event, index)
+            index += 1
 
     def _envelope(self, request: Envelope, event: Event, index: int) -> Envelope:
         fact = to_envelope(event, request.session_id, source=self._name, metadata=request.metadata)
@@ -114,7 +124,7 @@ class Worker:
             # The same for every attempt at this request, so that a second delivery is seen as a copy.
             event_id=derived_id(request.event_id, fact.event_type, index),
             correlation_id=request.correlation_id,
-            timestamp=time.time(),
+            timestamp=self._clock(),
             source=self._name,
             turn=request.turn,
             metadata=request.metadata,

@@ -69,8 +69,10 @@ class Context(Struct, omit_defaults=True):
     speech: Speech | None = None
     overlap_at: float = 0.0
     """When the caller's sound over our speech began."""
-    overlap_words: int = 0
-    """Words the caller said over this answer, in utterances that did not stop it."""
+    overlap_text: str = ""
+    """What the caller said over this answer, in utterances that did not stop it."""
+    over_answer: bool = False
+    """The caller's latest voice ended while our answer could be heard, and its words are not known yet."""
     cut: Cut | None = None
     """The answer that ended last, while the report of what was heard of it is awaited."""
     last_heard: str = ""

@@ -142,9 +142,10 @@ class ConversationChart(StateChart[object]):
         INTERRUPT.ducked.to(LISTENING.hearing, event="barge_in_speech", cond="lasting_voice", on="take_floor")
         | whole(INTERRUPT).to(LISTENING.quiet, event="stt_final", cond="typed", on=["take_floor", "take_again"])
         | whole(INTERRUPT).to(LISTENING.hearing, event="stt_partial stt_final",
-                              cond=["interrupting_words", "voice_on"], on=["take_floor", "take_words"])
+                              cond=["interrupting_words", "voice_on"],
+                              on=["take_floor", "keep_words", "take_words"])
         | whole(INTERRUPT).to(LISTENING.settling, event="stt_partial stt_final", cond="interrupting_words",
-                              on=["take_floor", "take_words", "await_end_of_turn"])
+                              on=["take_floor", "keep_words", "take_words", "await_end_of_turn"])
     )  # fmt: skip
     resumed = (
         whole(INTERRUPT).to(SPEAKING.draining, event="stt_final stt_failed", cond="all_sent", unless="voice_on",
@@ -207,7 +208,7 @@ class ConversationChart(StateChart[object]):
         IDLE.new.to(LISTENING.quiet, cond="words", on="take_again")
         | IDLE.away.to(LISTENING.quiet, cond="words", on="take_again")
         | whole(LISTENING).to(THINKING.working, cond="typed", on="begin_turn")
-        | LISTENING.quiet.to(THINKING.working, cond="words", on="begin_turn")
+        | LISTENING.quiet.to(THINKING.working, cond="words_for_us", on="begin_turn")
         | LISTENING.settling.to(THINKING.working, event="end_of_turn final_wait", cond="turn_over", on="begin_turn")
         | THINKING.working.to(THINKING.working, cond="words", on=["withdraw", "begin_turn"])
         | THINKING.filling.to(THINKING.working, cond="words", on=["stop_filler", "withdraw", "begin_turn"])
@@ -217,6 +218,7 @@ class ConversationChart(StateChart[object]):
         | LISTENING.settling.to(LISTENING.quiet, cond="nothing_said")
         | LISTENING.settling.to(None, unless="typed", on="take_words")
         | whole(INTERRUPT).to(None, on="count_words")
+        | IDLE.ended.to(None, cond="words_for_us", unless="typed", on="write_last_words")
     )
     stt_partial = (
         whole(LISTENING).to(None, cond="words", on="take_words")

@@ -194,6 +194,8 @@ class TtsChunkReady(Event, frozen=True, kw_only=True):
     event_type = "voice.tts.chunk_ready"
     seq: int = 0
     audio_ms: float = 0.0
+    sentence_ms: float = 0.0
+    """All of the sentence's audio, once that is known; else 0."""
     is_final: bool = False
     request_id: str = ""
 

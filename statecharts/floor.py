@@ -54,13 +54,15 @@ class Hearing:
 
     def note_voice(self) -> None:
         """Know that the caller's voice is on, and that what was recognised so far is not all."""
-        self._context.voice_on = True
+        self._context.voice_on, self._context.over_answer = True, False
         self._context.final_known = self._context.silence_over = False
 
     def note_silence(self, fact: SpeechStopped) -> None:
         """Know when the caller's voice went off."""
-        self._context.voice_on = False
-        self._context.voice_ended_at = self._context.now - fact.silence_s
+        context = self._context
+        context.voice_on = False
+        context.voice_ended_at = context.now - fact.silence_s
+        context.over_answer = context.speech is not None and context.speech.started_at > 0
 
     def await_end_of_turn(self) -> None:
         """Count the silence, from the true end of the voice on."""
@@ -168,8 +170,19 @@ class Presence:
         if context.turn_open:
             context.turn_open = False
             self._scene.emit(CancelTasks(context.turn), TurnEnded(context.turn, context.user_text, "", "", True, False))
+        if text := self._scene.joined(context.text if context.final_known else ""):
+            self._write_down(text)
         self._scene.timers.cancel_all()
         context.connected = context.detached = context.voice_on = False
         context.carried = ""
         reason = fact.reason if isinstance(fact, SessionEnded) else "nobody came back"
         self._scene.emit(EndSession(reason or "ended"))
+
+    def write_last_words(self, fact: SttFinal) -> None:
+        """What the caller said last was still being recognised when the session ended: it is not lost."""
+        self._write_down(fact.text.strip())
+
+    def _write_down(self, text: str) -> None:
+        """Record words to which no answer will be given."""
+        self._context.turn += 1
+        self._scene.emit(TurnEnded(self._context.turn, text, "", "", False, False))

@@ -45,17 +45,24 @@ class FloorGuards:
         """Words that were spoken."""
         return self.words(fact) and not self.typed(fact)
 
+    def words_for_us(self, fact: Event) -> bool:
+        """Words, and not just a few that were said over an answer."""
+        return self.words(fact) and not self._idle(self._scene.words_of(fact))
+
     def nothing_said(self, fact: Event) -> bool:
-        """The recogniser found no words, and none were said before."""
-        return isinstance(fact, SttFinal) and not self._scene.joined(self._scene.words_of(fact))
+        """The recogniser found no words for us, and none were said before."""
+        text = self._scene.words_of(fact)
+        return isinstance(fact, SttFinal) and (not self._scene.joined(text) or self._idle(text))
 
     def turn_over(self, fact: Event) -> bool:
         """Long enough silence, and words; after waiting for the recogniser in vain, partial words will do."""
         context = self._context
         if isinstance(fact, SttFinal):
-            return context.silence_over and bool(self._scene.joined(fact.text.strip()))
-        enough = context.final_known or (isinstance(fact, TimerFired) and fact.name == "final_wait")
-        return enough and bool(self._scene.joined(context.text))
+            text, enough = fact.text.strip(), context.silence_over
+        else:
+            text = context.text
+            enough = context.final_known or (isinstance(fact, TimerFired) and fact.name == "final_wait")
+        return enough and bool(self._scene.joined(text)) and not self._idle(text)
 
     def voice_on(self) -> bool:
         """The detector hears the caller now."""
@@ -88,11 +95,16 @@ class FloorGuards:
 
     def interrupting_words(self, fact: Event) -> bool:
         """Words over our answer that mean more than "go on", and as many as the policy asks for."""
-        text = self._scene.words_of(fact)
-        plain = text.lower().strip(" .,!?…")
-        if not plain or not self._policy.interruptible or plain in self._policy.backchannels:
+        return self._interrupting(self._scene.words_of(fact))
+
+    def _interrupting(self, text: str) -> bool:
+        if not self._policy.interruptible or self._scene.means_go_on(text):
             return False
-        return self._context.overlap_words + len(plain.split()) >= self._policy.barge_in_min_words
+        return len(f"{self._context.overlap_text} {text}".split()) >= self._policy.barge_in_min_words
+
+    def _idle(self, text: str) -> bool:
+        """Words that were said over an answer which has played to its end since, and would not have stopped it."""
+        return self._context.over_answer and not self._interrupting(text)
 
 
 class AnswerGuards:

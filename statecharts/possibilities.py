@@ -141,6 +141,7 @@ def abstract(at: Snapshot, policy: Policy) -> Hashable:
         context.silence_over,
         not context.pieces or len(context.text.split()) > context.words_at_cut,
         bool(context.carried),
+        context.over_answer,
         _abstract_answer(at, policy),
         _abstract_speech(speech, at, policy),
         cut and (cut.speech.reported and not cut.interrupted, cut.speech.turn == context.turn),
@@ -159,7 +160,7 @@ def _abstract_answer(at: Snapshot, policy: Policy) -> Hashable:
     pieces = tuple(sorted({(bool(sentence.text), sentence.found) for sentence in context.sentences}))
     if context.retrieved and not pieces and known:
         known = "told"
-    return known, pieces, context.retrieved, min(context.overlap_words, policy.barge_in_min_words)
+    return known, pieces, context.retrieved, min(len(context.overlap_text.split()), policy.barge_in_min_words)
 
 
 def _abstract_speech(speech: Speech | None, at: Snapshot, policy: Policy) -> Hashable:

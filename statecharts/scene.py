@@ -60,6 +60,11 @@ class Scene:
         """Return the words an event brings; empty for any other event."""
         return fact.text.strip() if isinstance(fact, (SttPartial, SttFinal)) else ""
 
+    def means_go_on(self, text: str) -> bool:
+        """Return whether words over our answer are none, or a backchannel."""
+        plain = text.lower().strip(" .,!?…")
+        return not plain or plain in self.policy.backchannels
+
     def intent_after(self, fact: Event) -> str:
         """Return the intent as it is known once `fact` is taken; a failure or a wait that is over means a question."""
         if self.context.intent or isinstance(fact, RagAnswerReady):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from statecharts.effects import CancelSpeech, CancelTasks, Playout, PlayoutAction, TurnEnded, Withdrawn
-from statecharts.events import Event, PlaybackDone, PlaybackProgress, PlaybackStarted, TtsChunkReady
+from statecharts.events import Event, PlaybackDone, PlaybackProgress, PlaybackStarted, SpeechStopped, TtsChunkReady
 from statecharts.scene import RaisesEvents, Scene
 from statecharts.speech import Cut
 
@@ -24,14 +24,14 @@ class Speaking:
     def begin_speech(self, fact: TtsChunkReady) -> None:
         """Our first audio is out: the caller hears us."""
         self._timers.cancel("answer_deadline", "intent_wait", "filler")
-        self._context.overlap_words = 0
+        self._context.overlap_text = ""
         self.note_audio(fact)
 
     def note_audio(self, fact: TtsChunkReady) -> None:
         """Add a chunk to what was sent, and to the time that playing it takes."""
         speech = self._context.speech
         if speech is not None:
-            speech.add_audio(fact.request_id, fact.audio_ms / 1000, self._context.now)
+            speech.add_audio(fact.request_id, fact.audio_ms / 1000, self._context.now, fact.sentence_ms / 1000)
             if self._context.detached:
                 speech.pause(self._context.now)
             self.watch_playback()
@@ -180,10 +180,11 @@ class Overlap:
         """A voice that lasts is believed, unless words are asked for."""
         self._scene.await_lasting_voice()
 
-    def await_quiet(self) -> None:
-        """A sound that does not come back is forgotten."""
+    def await_quiet(self, fact: Event) -> None:
+        """A sound that does not come back is forgotten; it has been quiet since the true end of the voice."""
+        quiet_s = fact.silence_s if isinstance(fact, SpeechStopped) else 0.0
         self._timers.cancel("barge_in_speech")
-        self._timers.start("false_interruption", self._policy.false_interruption_s)
+        self._timers.start("false_interruption", self._policy.false_interruption_s - quiet_s)
 
     def sound_again(self) -> None:
         """The caller makes a sound once more."""
@@ -209,7 +210,15 @@ class Overlap:
 
     def count_words(self, fact: Event) -> None:
         """Add up words over our answer that were too few to stop it."""
-        self._context.overlap_words += len(self._scene.words_of(fact).split())
+        context, text = self._context, self._scene.words_of(fact)
+        context.over_answer = False
+        if not self._scene.means_go_on(text):
+            context.overlap_text = f"{context.overlap_text} {text}".strip()
+
+    def keep_words(self) -> None:
+        """Let the turn begin with the words that had been too few: now they are enough."""
+        context = self._context
+        context.carried, context.overlap_text = self._scene.joined(context.overlap_text), ""
 
     def resume_speech(self) -> None:
         """It was nothing: go on as if it had not been; while no client is there, once there is one."""

@@ -13,6 +13,8 @@ __all__ = ["Cut", "Line", "Speech"]
 
 _COMPLETE_S = 0.05
 """Playback reports fall short of the audio by up to two 20 ms frames: that close to the end it was all heard."""
+_CHARS_PER_S = 15
+"""Pace of a sentence whose length is not known yet: 150 to 170 words a minute, six characters each."""
 
 
 class Line(Struct, omit_defaults=True):
@@ -21,6 +23,8 @@ class Line(Struct, omit_defaults=True):
     request_id: str
     text: str
     audio_s: float = 0.0
+    whole_s: float = 0.0
+    """All of its audio, once that is known."""
 
 
 class Speech(Struct, omit_defaults=True):
@@ -58,7 +62,7 @@ class Speech(Struct, omit_defaults=True):
         """Seconds of audio sent so far."""
         return sum(line.audio_s for line in self.lines)
 
-    def add_audio(self, request_id: str, audio_s: float, now: float) -> None:
+    def add_audio(self, request_id: str, audio_s: float, now: float, whole_s: float = 0.0) -> None:
         """Note a chunk that was sent, of the sentence with this request id (unknown: of the last one)."""
         line = next((line for line in self.lines if line.request_id == request_id), None)
         if line is None:
@@ -66,6 +70,7 @@ class Speech(Struct, omit_defaults=True):
                 self.lines.append(Line(request_id, ""))
             line = self.lines[-1]
         line.audio_s += audio_s
+        line.whole_s = whole_s or line.whole_s
         self.started_at = self.started_at or now
         self.ends_at = max(self.ends_at, now) + audio_s
 
@@ -100,18 +105,27 @@ class Speech(Struct, omit_defaults=True):
         if self.synthesised and played_s >= self.sent_s - _COMPLETE_S:
             return self.text
         heard_chars, before = 0, 0
-        for line in self.lines:
+        for number, line in enumerate(self.lines):
             if not line.text:
                 continue
-            share = 1.0 if played_s >= line.audio_s - _COMPLETE_S else max(0.0, played_s) / line.audio_s
-            if not line.audio_s or not share:
+            if not line.audio_s or played_s <= 0:
                 break
+            whole_s = self._whole_s(number)
+            share = 1.0 if played_s >= whole_s - _COMPLETE_S else played_s / whole_s
             heard_chars = before + int(share * len(line.text))
             before += len(line.text) + 1
             played_s -= line.audio_s
             if share < 1.0:
                 break
         return _whole_words(self.text, heard_chars)
+
+    def _whole_s(self, number: int) -> float:
+        """Return how long all of a sentence takes to say: more than was sent of it, if the answer was cut there."""
+        line = self.lines[number]
+        if line.whole_s:
+            return line.whole_s
+        all_sent = self.synthesised or any(later.audio_s for later in self.lines[number + 1 :])
+        return line.audio_s if all_sent else max(line.audio_s, len(line.text) / _CHARS_PER_S)
 
 
 class Cut(Struct, omit_defaults=True):

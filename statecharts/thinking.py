@@ -14,7 +14,7 @@ from statecharts.effects import (
     TurnEnded,
     Withdrawn,
 )
-from statecharts.events import Event, IntentDetected, Kind, RagAnswerReady, SttFinal
+from statecharts.events import Event, IntentDetected, Kind, RagAnswerReady, SpeechStopped, SttFinal
 from statecharts.scene import RETRIEVED_INTENTS, RaisesEvents, Scene
 from statecharts.speaking import Speaking
 from statecharts.speech import Line, Speech
@@ -49,7 +49,8 @@ class Thinking:
         context.turn_open = True
         context.intent, context.sentences, context.retrieved, context.late = "", [], False, False
         context.final_known = context.silence_over = False
-        context.requests = context.pieces = context.words_at_cut = context.overlap_words = 0
+        context.requests = context.pieces = context.words_at_cut = 0
+        context.overlap_text, context.over_answer = "", False
         scene.emit(
             RequestIntent(context.turn, text, f"{context.turn}.intent"),
             RequestAnswer(context.turn, text, f"{context.turn}.answer"),
@@ -162,10 +163,10 @@ class Patience:
         self._timers.cancel("end_of_turn")
         self._scene.await_lasting_voice()
 
-    def await_no_more(self) -> None:
+    def await_no_more(self, fact: SpeechStopped) -> None:
         """The sound has stopped: quiet for the end of a turn means that it was nothing."""
         self._timers.cancel("barge_in_speech")
-        self._timers.start("end_of_turn", self._scene.policy.end_of_turn_s)
+        self._timers.start("end_of_turn", self._scene.policy.end_of_turn_s - fact.silence_s)
 
     def release(self) -> None:
         """It was nothing: what is ready may be spoken."""

@@ -57,12 +57,16 @@ class ScriptedRecogniser:
         self._texts = list(texts)
         self._takes_s = takes_s
         self.heard: list[bytes] = []
+        self.drafts = 0
+        """How many of the next results are drafts."""
 
     async def recognise(self, pcm: bytes, *, deadline: float = 0.0) -> Recognised:
         self.heard.append(pcm)
         text = self._texts.pop(0) if len(self._texts) > 1 else self._texts[0]
         await asyncio.sleep(self._takes_s)
-        return Recognised(text=text, confidence=0.9, audio_s=len(pcm) / 2 / RATE_HZ, took_s=self._takes_s)
+        draft, self.drafts = self.drafts > 0, max(0, self.drafts - 1)
+        audio_s = len(pcm) / 2 / RATE_HZ
+        return Recognised(text=text, confidence=0.9, audio_s=audio_s, took_s=self._takes_s, draft=draft)
 
     def close(self) -> None:
         """It holds nothing."""

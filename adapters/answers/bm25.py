@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import structlog
@@ -49,7 +49,7 @@ class Bm25Answerer:
         sources = {passage.source for passage in self._index.passages}
         _log.info("knowledge_read", folder=str(folder), files=len(sources), passages=len(self._index.passages))
 
-    def answer(self, text: str) -> Iterator[Sentence]:
+    async def answer(self, text: str) -> AsyncIterator[Sentence]:
         """Yield the best sentence or two, or for "tell me about X" the whole passage; the last one is final."""
         question = parse_question(text)
         asked = self._index.understand(question.terms)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct
@@ -46,8 +46,8 @@ class IntentClassifier(Protocol):
 class Answerer(Protocol):
     """Finds the answer in what it knows."""
 
-    def answer(self, text: str) -> Iterator[Sentence]:
-        """Yield the answer sentence by sentence, the last one final; never nothing.
+    def answer(self, text: str) -> AsyncIterator[Sentence]:
+        """Yield the answer sentence by sentence, as each is known, the last one final; never nothing.
 
         Below the threshold one sentence says honestly that it does not know, with an empty source.
         """

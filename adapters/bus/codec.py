@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 import uuid
 
 import msgspec
@@ -81,15 +80,15 @@ def ordinal(position: str) -> tuple[int, int]:
     return int(match[1]), int(match[2] or 0)
 
 
-def dead_letter(envelope: Envelope, error: str, attempts: int) -> Envelope:
-    """Return the record of a request that is put aside for a person."""
+def dead_letter(envelope: Envelope, error: str, attempts: int, at: float) -> Envelope:
+    """Return the record of a request that is put aside for a person at this Unix time."""
     return Envelope(
         event_type="voice.dlq.added",
         session_id=envelope.session_id,
         payload={"event": msgspec.to_builtins(envelope), "error": error, "attempts": attempts},
         event_id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{envelope.event_id}/dead")),
         correlation_id=envelope.correlation_id,
-        timestamp=time.time(),
+        timestamp=at,
         source="bus",
         turn=envelope.turn,
         metadata=envelope.metadata,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -52,11 +52,16 @@ class MemoryBus:
         partitions: How many there are.
         lease_s: How long a lease holds without renewal.
         min_idle_s: After how long a request whose worker is silent is handed out again.
+        clock: Tells the Unix time.
     """
 
-    def __init__(self, partitions: int = 16, *, lease_s: float = LEASE_S, min_idle_s: float = MIN_IDLE_S) -> None:
+    def __init__(
+        self, partitions: int = 16, *, lease_s: float = LEASE_S, min_idle_s: float = MIN_IDLE_S,
+        clock: Callable[[], float] = time.time,
+    ) -> None:  # fmt: skip
         self.parts = [_Partition() for _ in range(partitions)]
         self.lease_s = lease_s
+        self.clock = clock
         self._min_idle_s = min_idle_s
         self._tasks: dict[str, dict[int, _Task]] = defaultdict(dict)
         self._commands: dict[str, asyncio.Queue[tuple[int, Command]]] = defaultdict(
@@ -159,7 +164,7 @@ class MemoryBus:
             del self._view[stream]
 
     async def trim(self, older_than_s: float) -> None:
-        cutoff = (int((time.time() - older_than_s) * 1000), 0)
+        cutoff = (int((self.clock() - older_than_s) * 1000), 0)
         for part in self.parts:
             bound = min(cutoff, ordinal(part.offset))
             part.log = [entry for entry in part.log if ordinal(entry.position) >= bound]
@@ -233,7 +238,7 @@ class MemoryBus:
 
     def _next_position(self) -> str:
         # As Redis numbers its streams: milliseconds, then a counter; never going back.
-        now_ms = int(time.time() * 1000)
+        now_ms = int(self.clock() * 1000)
         last_ms, seq = self._last
         self._last = (now_ms, 0) if now_ms > last_ms else (last_ms, seq + 1)
         return f"{self._last[0]}-{self._last[1]}"
@@ -263,7 +268,7 @@ class _Delivery:
         await self._bus.give_back(self._kind, self._task.number, delay_s)
 
     async def dead_letter(self, error: str) -> Envelope:
-        letter = dead_letter(self.envelope, error, self._attempts)
+        letter = dead_letter(self.envelope, error, self._attempts, self._bus.clock())
         await self._bus.settle(self._kind, self._task.number, letter)
         return letter
 

@@ -56,7 +56,7 @@ class RedisDelivery:
         self._subscription.retry_later(self._partition, self._position, delay_s)
 
     async def dead_letter(self, error: str) -> Envelope:
-        letter = dead_letter(self._envelope, error, self._attempts)
+        letter = dead_letter(self._envelope, error, self._attempts, time.time())
         await self._subscription.settle(self._partition, self._position, encode_envelope(letter))
         return letter
 

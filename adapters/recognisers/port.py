@@ -28,6 +28,8 @@ class Recognised(Struct, frozen=True, kw_only=True):
     """exp of the mean token log-probability, 0 to 1."""
     audio_s: float
     took_s: float
+    draft: bool = False
+    """A first guess of an utterance: who asks again with the same audio gets better words."""
 
 
 class Recogniser(Protocol):

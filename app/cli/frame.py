@@ -20,6 +20,7 @@ _COMMANDS = {
     "chat": "Talk with the server by keyboard.",
     "diagram": "Draw the chart, or check the committed drawings.",
     "verify": "Explore the whole chart and check every property.",
+    "scenario": "Run turn-taking scenarios on virtual time.",
     "bench": "Measure turns and the event log.",
     "doctor": "Check the installation.",
     "config": "Show the settings and where they come from.",

@@ -36,6 +36,10 @@ WELCOME_S = 5.0
 """Longest wait for the connect to be folded: then the bus is away, and the client is told to come again."""
 REFLEX_UNDO_S = 1.0
 """Quiet after which a duck that nobody decided upon is undone."""
+LAST_WORDS_S = 2.0
+"""Longest wait for the words that a caller said just before the session ended."""
+ERASED = "deleted"
+"""Why a session ends of which nothing is to be kept, the last words included."""
 
 Publish = Callable[[Event, float], None]
 
@@ -53,6 +57,8 @@ class Call:
     def __init__(self, session_id: str, services: CallServices, publish: Publish, *, is_new: bool) -> None:
         self.session_id = session_id
         self.ended = asyncio.Event()
+        self.over = False
+        """The client was let go; the last words may still be recognised."""
         self._services = services
         self._policy = services.policy
         self._publish = publish
@@ -60,7 +66,7 @@ class Call:
         self._log = _log.bind(session=session_id)
         self.client = Client(self._lose_client)
         self._mouth = Mouth(services.voice, self._audible_leg, lambda event: publish(event, 0.0), self._tell)
-        self._ear = Ear(services.detector.stream(), services.recogniser, self._policy, publish, self._reflex)
+        self._ear = Ear(services.activity(), services.recogniser, self._policy, publish, self._reflex)
         self._tasks: asyncio.Queue[Coroutine[object, object, None]] = asyncio.Queue()
         self._connect_id = ""
         self._welcomed = asyncio.Event()
@@ -291,8 +297,9 @@ class Call:
 
     async def _take_state(self, effect: Message) -> None:
         self._where = {"state": effect["new_state"], "substate": effect["substate"], "turn": effect["turn"]}
-        if effect["new_state"] == "THINKING" or self._where["substate"] == "quiet" or effect["trigger"] == "resumed":
-            self._ear.begin_utterance()
+        resumed = effect["trigger"] == "resumed"
+        if effect["new_state"] == "THINKING" or self._where["substate"] == "quiet" or resumed:
+            self._ear.begin_utterance(words_wanted=resumed)
         if effect["new_state"] in ("LISTENING", "THINKING", "IDLE"):
             self._mouth.forget()
         if effect["trigger"] == "connected":
@@ -328,10 +335,18 @@ class Call:
             await self.client.send(message)
 
     async def finish(self, reason: str) -> None:
-        """Let the client go, after what it has still to be told."""
+        """Let the client go, after what it has still to be told; what it said last is still recognised."""
+        self.over = True
         self._mouth.cancel()
         await self.client.flush()
         if self.client.socket is not None:
             self.client.socket.end(1000, reason)
         await self.client.drop_peer()
+        if self._group is None or reason == ERASED:
+            self.ended.set()
+        else:
+            self._do(self._hear_out())
+
+    async def _hear_out(self) -> None:
+        await self._ear.finish(LAST_WORDS_S)
         self.ended.set()

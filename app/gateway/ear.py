@@ -1,4 +1,4 @@
-"""Hears one caller: detects the voice, keeps the audio, and has it recognised."""
+"""Hears one caller: keeps the audio, makes utterances of the voice in it, and has them recognised."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from collections.abc import Callable
 import structlog
 from msgspec import Struct
 
-from adapters.detectors.port import CHUNK_SAMPLES, SAMPLE_RATE_HZ, VoiceStream
+from adapters.detectors.port import SAMPLE_RATE_HZ
 from adapters.recognisers.port import Overloaded, Recognised, Recogniser, RecogniserFailed
+from app.gateway.voice_activity import Heard, VoiceActivity
 from statecharts.events import Event, SpeechStarted, SpeechStopped, SttFailed, SttFinal, SttPartial
 from statecharts.policy import Policy
 
@@ -18,16 +19,10 @@ __all__ = ["Ear"]
 
 _log = structlog.get_logger()
 
-CHUNK_BYTES = CHUNK_SAMPLES * 2
-CHUNK_S = CHUNK_SAMPLES / SAMPLE_RATE_HZ
-VOICE_ON = 0.5
-"""Probability from which a chunk is a voice: the detector's own default."""
-VOICE_OFF = 0.35
-"""Probability below which it is none any more: the detector's own default hysteresis."""
-ONSET_CHUNKS = 2
-"""Chunks of voice before it is believed, 64 ms: one alone is often a click, three cost 32 ms of every barge-in."""
 PRE_ROLL_S = 0.5
 """Audio kept from before the onset: a first consonant is quieter than the detector's threshold, for up to 0.3 s."""
+ONSET_S = 0.1
+"""Audio kept beside it for a voice that begins now and is not believed yet."""
 
 
 class _Segment(Struct):
@@ -38,39 +33,38 @@ class _Segment(Struct):
 
 
 class Ear:
-    """One caller's detector, endpointing and recognition.
+    """One caller's utterances and their recognition.
 
     Args:
-        voice: The detector's memory of this microphone.
+        activity: Where the voice on this microphone begins and ends.
         recogniser: Shared by all calls.
-        policy: How long a silence is, how often partial words are wanted.
+        policy: How often partial words are wanted.
         publish: Takes each fact, in order, with the seconds since the true end of the voice (0: does not apply).
         on_voice: Called at the onset and at the end of a voice, before anything else, for the reflex.
     """
 
     def __init__(
         self,
-        voice: VoiceStream,
+        activity: VoiceActivity,
         recogniser: Recogniser,
         policy: Policy,
         publish: Callable[[Event, float], None],
         on_voice: Callable[[bool], None],
     ) -> None:
-        self._voice = voice
+        self._activity = activity
         self._recogniser = recogniser
         self._policy = policy
         self._publish = publish
         self._on_voice = on_voice
-        self._rest = b""
         self._audio: deque[bytes] = deque()
         self._audio_start = 0
         self._audio_end = 0
-        self._onset_run = 0
-        self._silent_run = 0
         self._segment: _Segment | None = None
         self._utterance_start: int | None = None
         self._pieces: list[str] = []
         self._pending: asyncio.Task[None] | None = None
+        self._overdue: asyncio.Task[None] | None = None
+        """Recognises an utterance that is over."""
         self._partial_at = 0
 
     @property
@@ -80,13 +74,19 @@ class Ear:
 
     def hear(self, pcm: bytes) -> None:
         """Take the next piece of the microphone's audio (s16le, 16 kHz mono, any even length)."""
-        self._rest += pcm
-        while len(self._rest) >= CHUNK_BYTES:
-            chunk, self._rest = self._rest[:CHUNK_BYTES], self._rest[CHUNK_BYTES:]
-            self._take(chunk)
+        for heard in self._activity.hear(pcm):
+            self._take(heard)
 
-    def begin_utterance(self) -> None:
-        """What was heard so far belongs to an utterance that is over; a voice that is on begins the next."""
+    def begin_utterance(self, *, words_wanted: bool = False) -> None:
+        """What was heard so far belongs to an utterance that is over; a voice that is on begins the next.
+
+        Args:
+            words_wanted: Whether its words are still of use when they come, however late.
+        """
+        if words_wanted and self._pending is not None:
+            if self._overdue is not None:
+                self._overdue.cancel()
+            self._overdue, self._pending = self._pending, None
         self._cancel_recognition()
         self._pieces = []
         if self._segment is None:
@@ -102,33 +102,38 @@ class Ear:
         pcm = self._between(self._utterance_start, self._audio_end)
         self._utterance_start = self._audio_end
         self._drop_old_audio()
-        self._recognise(pcm, final=True, piece=True)
+        self._recognise(pcm, 0.0, final=True, piece=True)
+
+    async def finish(self, within_s: float) -> None:
+        """Nothing more is said: return when the words of what was heard last are told, or after so long."""
+        if self._segment is not None and self._utterance_start is not None:
+            self._segment = None
+            self._recognise(self._between(self._utterance_start, self._audio_end), 0.0, final=True)
+        if running := [task for task in (self._pending, self._overdue) if task is not None]:
+            await asyncio.wait(running, timeout=within_s)
 
     async def close(self) -> None:
         """Stop recognising."""
-        pending = self._pending
-        self._cancel_recognition()
-        if pending is not None:
-            await asyncio.gather(pending, return_exceptions=True)
+        running = [task for task in (self._pending, self._overdue) if task is not None]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
-    def _take(self, chunk: bytes) -> None:
-        self._audio.append(chunk)
-        self._audio_end += len(chunk)
-        probability = self._voice.probability(chunk)
-        if self._segment is None:
-            self._await_onset(probability)
-        else:
-            self._await_silence(self._segment, probability)
+    def _take(self, heard: Heard) -> None:
+        self._audio.append(heard.pcm)
+        self._audio_end += len(heard.pcm)
+        if heard.edge is not None and heard.edge.voice:
+            self._begin_segment(heard.edge.since_s)
+        elif heard.edge is not None and self._segment is not None:
+            self._end_segment(self._segment, heard.edge.since_s)
+        elif heard.voiced and self._segment is not None:
+            self._maybe_partial()
         self._drop_old_audio()
 
-    def _await_onset(self, probability: float) -> None:
-        self._onset_run = self._onset_run + 1 if probability >= VOICE_ON else 0
-        if self._onset_run < ONSET_CHUNKS:
-            return
-        onset = self._audio_end - self._onset_run * CHUNK_BYTES
+    def _begin_segment(self, voice_s: float) -> None:
+        onset = self._audio_end - _bytes(voice_s)
         start = max(self._audio_start, onset - _bytes(PRE_ROLL_S))
         self._segment = _Segment(start)
-        self._onset_run = self._silent_run = 0
         self._cancel_recognition()
         if self._utterance_start is None:
             self._utterance_start = start
@@ -136,16 +141,8 @@ class Ear:
         self._on_voice(True)
         self._publish(SpeechStarted(audio_s=_seconds(onset)), 0.0)
 
-    def _await_silence(self, segment: _Segment, probability: float) -> None:
-        if probability >= VOICE_OFF:
-            self._silent_run = 0
-            self._maybe_partial()
-            return
-        self._silent_run += 1
-        silence_s = self._silent_run * CHUNK_S
-        if silence_s < self._policy.settle_s:
-            return
-        segment.end = self._audio_end - self._silent_run * CHUNK_BYTES
+    def _end_segment(self, segment: _Segment, silence_s: float) -> None:
+        segment.end = self._audio_end - _bytes(silence_s)
         self._segment = None
         self._on_voice(False)
         duration_s = _seconds(segment.end - segment.start) - PRE_ROLL_S
@@ -154,21 +151,21 @@ class Ear:
             silence_s,
         )
         if self._utterance_start is not None:
-            self._recognise(self._between(self._utterance_start, self._audio_end), final=True)
+            self._recognise(self._between(self._utterance_start, self._audio_end), silence_s, final=True)
 
     def _maybe_partial(self) -> None:
         if self._audio_end < self._partial_at or self._pending is not None or self._utterance_start is None:
             return
         self._partial_at = self._audio_end + _bytes(self._policy.partial_every_s)
-        self._recognise(self._between(self._utterance_start, self._audio_end), final=False)
+        self._recognise(self._between(self._utterance_start, self._audio_end), 0.0, final=False)
 
-    def _recognise(self, pcm: bytes, *, final: bool, piece: bool = False) -> None:
+    def _recognise(self, pcm: bytes, silence_s: float, *, final: bool, piece: bool = False) -> None:
         # A partial that is still being made is worth nothing once more is known; a piece must not be lost.
         earlier = self._pending
         if earlier is not None and not piece:
             self._cancel_recognition()
             earlier = None
-        ended_at = asyncio.get_running_loop().time() - self._silent_run * CHUNK_S
+        ended_at = asyncio.get_running_loop().time() - silence_s
         self._pending = asyncio.create_task(self._words(pcm, ended_at, final=final, piece=piece, earlier=earlier))
 
     async def _words(
@@ -179,6 +176,9 @@ class Ear:
             await asyncio.gather(earlier, return_exceptions=True)
         try:
             heard = await self._recogniser.recognise(pcm, deadline=loop.time() + (0.0 if final else 1.0))
+            while final and heard.draft:
+                self._publish_words(heard, 0.0, final=False, piece=False)
+                heard = await self._recogniser.recognise(pcm, deadline=loop.time())
         except (Overloaded, RecogniserFailed) as error:
             _log.warning("not_recognised", error=str(error), final=final)
             if final:
@@ -209,7 +209,7 @@ class Ear:
         return audio[max(0, start - self._audio_start) : end - self._audio_start]
 
     def _drop_old_audio(self) -> None:
-        keep_from = self._audio_end - _bytes(PRE_ROLL_S + ONSET_CHUNKS * CHUNK_S)
+        keep_from = self._audio_end - _bytes(PRE_ROLL_S + ONSET_S)
         if self._utterance_start is not None:
             keep_from = min(keep_from, self._utterance_start)
         while self._audio and self._audio_start + len(self._audio[0]) <= keep_from:

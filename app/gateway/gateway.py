@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from collections.abc import Callable
 
 import structlog
 
@@ -30,12 +31,14 @@ class Gateway:
     Args:
         bus: Where facts go and commands come from.
         services: Models, rules and legs for every call.
+        clock: Tells the Unix time.
     """
 
-    def __init__(self, bus: EventBus, services: CallServices) -> None:
+    def __init__(self, bus: EventBus, services: CallServices, clock: Callable[[], float] = time.time) -> None:
         self.name = f"gateway-{uuid.uuid4().hex[:12]}"
         self._bus = bus
         self._services = services
+        self._clock = clock
         self._calls: dict[str, Call] = {}
         self._metadata: dict[str, dict[str, object]] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -76,10 +79,10 @@ class Gateway:
             BusUnavailable: Whether the session exists cannot be known now.
         """
         call = self._calls.get(session_id)
-        if call is not None and not call.ended.is_set():
+        if call is not None and not call.over:
             return call
         known = session_id in self._metadata or await self._bus.snapshot(session_id) is not None
-        if (call := self._calls.get(session_id)) is not None and not call.ended.is_set():
+        if (call := self._calls.get(session_id)) is not None and not call.over:
             return call
         self._metadata.setdefault(session_id, {"trace_id": uuid.uuid4().hex})
         call = Call(
@@ -96,7 +99,7 @@ class Gateway:
 
     def publish(self, session_id: str, event: Event, since_voice_end_s: float = 0.0) -> str:
         """Queue a fact for the log; facts of a session keep their order. Returns its event id."""
-        now = time.time()
+        now = self._clock()
         envelope = to_envelope(event, session_id, source=self.name, metadata=dict(self._metadata.get(session_id, {})))
         if since_voice_end_s:
             envelope.metadata["speech_ended_at"] = now - since_voice_end_s

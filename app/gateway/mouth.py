@@ -61,6 +61,8 @@ class Mouth:
         self._ready: deque[_Ready] = deque()
         self._changed = asyncio.Event()
         self._sent: deque[_Ready] = deque()
+        self._lengths: dict[str, float] = {}
+        """Seconds of each sentence that is synthesised and not all sent, by its request."""
         self._paused_turn: int | None = None
         self._turn = -1
         self._kind: Kind = "answer"
@@ -110,6 +112,7 @@ class Mouth:
         while not self._wanted.empty():
             self._wanted.get_nowait()
         self._ready.clear()
+        self._lengths.clear()
         if self._synthesis is not None:
             self._synthesis.cancel()
         self._ended = True
@@ -182,11 +185,12 @@ class Mouth:
     async def _synthesise(self, request: Speak) -> None:
         """Turn a sentence into chunks; the last chunk of an answer is held back until it is known to be the last."""
         loop = asyncio.get_running_loop()
-        text, held, rate_hz = request.text, b"", 0
+        text, held, rate_hz, made_s = request.text, b"", 0, 0.0
         try:
             if request.text:
                 async for piece in _chunks(self._voice, request.text, loop.time() + max(0.0, self._lead_s())):
                     rate_hz = piece.rate_hz
+                    made_s += len(piece.pcm) / 2 / rate_hz
                     if held:
                         await self._make_ready(request, held, rate_hz, text, is_final=False)
                         text = ""
@@ -202,6 +206,7 @@ class Mouth:
                 self._ready.append(_Ready(end, request.request_id, again=True))
                 self._changed.set()
             return
+        self._lengths[request.request_id] = made_s
         if held or request.is_final:
             await self._make_ready(request, held, rate_hz or 16_000, text, is_final=request.is_final)
 
@@ -260,10 +265,11 @@ class Mouth:
             self._publish(
                 TtsChunkReady(
                     seq=chunk.seq, audio_ms=audio_s * 1000, is_final=chunk.is_final, request_id=request_id,
-                    turn=chunk.turn,
+                    turn=chunk.turn, sentence_ms=round(self._lengths.get(request_id, 0.0) * 1000, 3),
                 )
             )  # fmt: skip
         if chunk.is_final:
+            self._lengths.clear()
             self._publish(TtsDone(request_id=request_id, turn=chunk.turn))
 
     def _lead_s(self) -> float:

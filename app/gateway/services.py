@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from adapters.detectors.port import Detector
 from adapters.media.port import FedLeg, PeerLeg
 from adapters.recognisers.port import Recogniser
 from adapters.voices.port import Voice
+from app.gateway.voice_activity import VoiceActivity
 from statecharts.policy import Policy
 
 __all__ = ["CallServices", "Message", "PeerFactory", "Send"]
@@ -35,7 +35,8 @@ class PeerFactory(Protocol):
 class CallServices:
     """One set serves all calls."""
 
-    detector: Detector
+    activity: Callable[[], VoiceActivity]
+    """Begins to listen to one microphone."""
     recogniser: Recogniser
     voice: Voice
     policy: Policy

@@ -20,7 +20,7 @@ def voicechart(*words: str) -> subprocess.CompletedProcess[str]:
 
 COMMANDS = [
     [], ["serve"], ["call"], ["chat"], ["diagram"], ["diagram", "render"], ["diagram", "check"], ["bench"],
-    ["bench", "turn"], ["bench", "bus"], ["doctor"], ["config"],
+    ["bench", "turn"], ["bench", "bus"], ["scenario"], ["doctor"], ["config"],
 ]  # fmt: skip
 
 

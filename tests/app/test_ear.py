@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from app.gateway.ear import PRE_ROLL_S, Ear
+from app.gateway.voice_activity import ChunkedActivity
 from statecharts.events import Event, SpeechStarted, SpeechStopped, SttFinal, SttPartial
 from statecharts.policy import Policy
 from tests.fakes import LoudnessDetector, ScriptedRecogniser, quiet, sound
@@ -18,7 +19,9 @@ class Listener:
         self.events: list[Event] = []
         self.reflexes: list[bool] = []
         self.since: list[float] = []
-        self.ear = Ear(LoudnessDetector(), self.recogniser, policy or Policy(), self._publish, self.reflexes.append)
+        rules = policy or Policy()
+        activity = ChunkedActivity(LoudnessDetector(), rules.settle_s)
+        self.ear = Ear(activity, self.recogniser, rules, self._publish, self.reflexes.append)
 
     def _publish(self, event: Event, since_end_s: float) -> None:
         self.events.append(event)
@@ -84,6 +87,17 @@ async def test_a_recognition_that_a_new_voice_overtakes_is_not_published() -> No
     assert [event.text for event in listener.events if isinstance(event, SttFinal)] == ["first and second"]
 
 
+async def test_a_draft_is_told_as_partial_words_and_the_recogniser_is_asked_again() -> None:
+    listener = Listener("how old", "how old is it")
+    listener.recogniser.drafts = 1
+    await listener.hear(quiet(0.6), sound(0.6), quiet(0.4))
+    words = [event for event in listener.events if isinstance(event, SttPartial | SttFinal)]
+    assert [(type(event).__name__, event.text) for event in words] == [
+        ("SttPartial", "how old"), ("SttFinal", "how old is it"),
+    ]  # fmt: skip
+    assert listener.recogniser.heard[0] == listener.recogniser.heard[1]
+
+
 async def test_a_new_utterance_begins_without_the_words_of_the_last() -> None:
     listener = Listener("one", "two")
     await listener.hear(quiet(0.6), sound(0.6), quiet(0.4))
@@ -98,6 +112,22 @@ async def test_a_voice_that_is_on_when_an_utterance_ends_belongs_to_the_next() -
     listener.ear.begin_utterance()
     await listener.hear(sound(0.3), quiet(0.4))
     assert 0.6 < len(listener.recogniser.heard[-1]) / 32_000 < 0.6 + PRE_ROLL_S + 0.3
+
+
+async def test_words_of_an_utterance_that_is_over_are_told_late_only_if_they_are_wanted() -> None:
+    for wanted in (True, False):
+        listener = Listener("no", takes_s=0.01)
+        await listener.hear(quiet(0.6), sound(0.6), quiet(0.4))
+        listener.ear.begin_utterance(words_wanted=wanted)
+        await asyncio.sleep(0.05)
+        assert [event.text for event in listener.events if isinstance(event, SttFinal)] == ["no"] * wanted
+
+
+async def test_what_was_heard_last_is_recognised_though_the_voice_did_not_end() -> None:
+    listener = Listener("goodbye", policy=Policy(partial_every_s=99), takes_s=0.01)
+    await listener.hear(quiet(0.6), sound(0.6))
+    await listener.ear.finish(1.0)
+    assert [event.text for event in listener.events if isinstance(event, SttFinal)] == ["goodbye"]
 
 
 async def test_words_so_far_are_published_while_the_caller_speaks() -> None:

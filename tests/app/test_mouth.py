@@ -151,3 +151,14 @@ async def test_a_sentence_no_voice_can_say_is_told() -> None:
         await made.until(TtsFailed)
         assert made.leg is not None
         assert made.leg.played == []
+
+
+async def test_a_chunk_tells_how_long_its_whole_sentence_is_once_that_is_known() -> None:
+    async with speaker() as made:
+        await made.say(" ".join([TEN_WORDS] * 3))
+        await made.until(TtsChunkReady)
+        async with asyncio.timeout(5.0):
+            while not made.chunks()[-1].sentence_ms:
+                await asyncio.sleep(0.005)
+        assert made.chunks()[-1].sentence_ms == 3000
+        assert sum(chunk.audio_ms for chunk in made.chunks()) < 3000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 
 import msgspec
 
@@ -31,11 +31,13 @@ class Questions:
 
 
 class TwoSentences:
-    """Knows one answer; "poison" breaks it."""
+    """Knows one answer; "poison" breaks it, "never" is answered never."""
 
-    def answer(self, text: str) -> Iterator[Sentence]:
+    async def answer(self, text: str) -> AsyncIterator[Sentence]:
         if "poison" in text:
             raise ZeroDivisionError(text)
+        if text == "never":
+            await asyncio.Event().wait()
         yield Sentence(text="It opened in 1883.", source="bridge.md", score=0.9)
         yield Sentence(text="It is long.", source="bridge.md", score=0.8, is_final=True)
 
@@ -82,6 +84,16 @@ async def test_workers_answer_and_a_turn_is_told_with_its_stages() -> None:
         assert told[0].answer_text == "It opened in 1883. It is long."
         assert told[0].heard_text == "It opened in 1883."
         assert {"end_of_turn", "final_text", "intent", "first_answer", "first_audio"} <= set(told[0].stages)
+        await end(*workers)
+
+
+async def test_an_answer_that_takes_its_time_holds_up_nobody_else() -> None:
+    async with harness() as made:
+        workers = await with_workers(made)
+        await made.emit(SttFinal(text="never", origin="typed"))
+        await made.state("THINKING")
+        await made.emit(SttFinal(text="how old is the bridge", origin="typed"))
+        await made.until(lambda record: record.context.turn == 2 and record.context.retrieved)
         await end(*workers)
 
 

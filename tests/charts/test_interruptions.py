@@ -207,6 +207,22 @@ def test_what_the_client_last_confirmed_counts_when_no_last_report_comes() -> No
     assert [effect.heard_text for effect in drive.effects if isinstance(effect, TurnEnded)] == ["Once there"]
 
 
+@pytest.mark.parametrize(
+    ("sentence_ms", "heard"), [(8000.0, "Once upon a time"), (0.0, "Once upon a time there was a")]
+)
+def test_a_sentence_cut_before_all_of_it_was_sent_is_measured_by_the_whole(sentence_ms: float, heard: str) -> None:
+    drive = asked(Drive())
+    drive.take(IntentDetected(intent="question", turn=1))
+    text = "Once upon a time there was a fox who lived at the edge of a wood."
+    drive.take(RagAnswerReady(text=text, is_final=True, turn=1, source="fox.md"))
+    chunk = TtsChunkReady(turn=1, audio_ms=2800, request_id="1.answer.1", sentence_ms=sentence_ms)
+    drive.take(chunk, after_s=0.1)
+    drive.take(SpeechStarted(), after_s=1.5)
+    drive.take(SttPartial(text="stop"), after_s=0.5)
+    drive.take(PlaybackDone(turn=1, played_s=2.0))
+    assert [effect.heard_text for effect in drive.effects if isinstance(effect, TurnEnded)] == [heard]
+
+
 def test_an_answer_cut_before_its_first_sample_was_not_heard() -> None:
     drive = asked(Drive())
     drive.take(IntentDetected(intent="question", turn=1))
@@ -301,6 +317,26 @@ def test_hanging_up_ends_everything() -> None:
     assert drive.path == "IDLE.ended"
     assert actions(drive) == ["stop"]
     assert not drive.timers
+
+
+def test_words_that_are_known_when_the_caller_hangs_up_are_written_down() -> None:
+    drive = Drive()
+    drive.take(Connected())
+    drive.take(SpeechStarted(), after_s=0.5)
+    drive.take(SpeechStopped(silence_s=0.16), after_s=1.0)
+    drive.take(SttFinal(text="never mind"), after_s=0.1)
+    drive.take(SessionEnded(reason="hangup"))
+    assert drive.asked(TurnEnded) == [TurnEnded(1, "never mind", "", "", False, False)]
+
+
+def test_words_that_are_known_only_after_hanging_up_are_written_down_too() -> None:
+    drive = speaking()
+    drive.take(SpeechStarted())
+    drive.take(SessionEnded(reason="hangup"), after_s=0.3)
+    drive.take(SttFinal(text=""), after_s=0.1)
+    drive.take(SttFinal(text="goodbye then"), after_s=0.1)
+    assert drive.asked(TurnEnded)[-1] == TurnEnded(2, "goodbye then", "", "", False, False)
+    assert drive.path == "IDLE.ended"
 
 
 def test_twenty_barge_ins_later_a_clean_turn_is_answered() -> None:
