@@ -82,7 +82,8 @@ def spoken_words_are_never_lost(step: _At) -> str | None:
         return None
     began = after.context.turn > before.context.turn and fact.text in after.context.user_text
     kept = after.context.text == fact.text or (before.context.final_known and isinstance(fact, SttPartial))
-    over_us = before.state.startswith(("SPEAKING", "INTERRUPT")) and (after.state.startswith(("SPEAKING", "INTERRUPT")))
+    over_us = before.state.startswith(("SPEAKING", "INTERRUPT")) and after.state.startswith(("SPEAKING", "INTERRUPT"))
+    over_us = over_us or before.context.over_answer
     # A partial is a guess at words that come again; where nothing is decided by it, it may go by.
     passing = isinstance(fact, SttPartial) and not before.state.startswith("LISTENING")
     if began or kept or over_us or passing or before.state == "IDLE.ended":

@@ -130,7 +130,8 @@ class ConversationChart(StateChart[object]):
             INTERRUPT.ducked, event="speech_started", cond="interruptible", on=["note_voice", "duck", "await_verdict"]
         )
         | LISTENING.quiet.to(
-            INTERRUPT.ducked, event="speech_started", cond="still_audible", on=["note_voice", "duck", "await_verdict"]
+            INTERRUPT.ducked, event="speech_started", cond=["still_audible", "interruptible"],
+            on=["note_voice", "duck", "await_verdict"],
         )
         | whole(SPEAKING).to(INTERRUPT.ducked, event="stt_final", cond="interrupting_words", unless="typed",
                              on=["duck", "await_quiet", "take_again"])
@@ -215,10 +216,10 @@ class ConversationChart(StateChart[object]):
         | whole(THINKING).to(THINKING.working, cond="typed", on=["withdraw", "begin_turn"])
         | whole(SPEAKING).to(THINKING.working, cond="typed", on=["interrupt_speech", "begin_turn"])
         | LISTENING.hearing.to(None, cond="spoken_words", on="take_words")
-        | LISTENING.settling.to(LISTENING.quiet, cond="nothing_said")
+        | LISTENING.settling.to(LISTENING.quiet, cond="nothing_said", unless="typed")
         | LISTENING.settling.to(None, unless="typed", on="take_words")
         | whole(INTERRUPT).to(None, on="count_words")
-        | IDLE.ended.to(None, cond="words_for_us", unless="typed", on="write_last_words")
+        | IDLE.ended.to(None, cond="last_words", unless="typed", on="write_last_words")
     )
     stt_partial = (
         whole(LISTENING).to(None, cond="words", on="take_words")

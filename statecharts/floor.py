@@ -180,6 +180,7 @@ class Presence:
 
     def write_last_words(self, fact: SttFinal) -> None:
         """What the caller said last was still being recognised when the session ended: it is not lost."""
+        self._context.final_known = True
         self._write_down(fact.text.strip())
 
     def _write_down(self, text: str) -> None:

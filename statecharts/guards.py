@@ -49,6 +49,10 @@ class FloorGuards:
         """Words, and not just a few that were said over an answer."""
         return self.words(fact) and not self._idle(self._scene.words_of(fact))
 
+    def last_words(self, fact: Event) -> bool:
+        """Words for us that were still being recognised when the session ended."""
+        return not self._context.final_known and self.words_for_us(fact)
+
     def nothing_said(self, fact: Event) -> bool:
         """The recogniser found no words for us, and none were said before."""
         text = self._scene.words_of(fact)

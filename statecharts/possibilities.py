@@ -203,7 +203,8 @@ def _facts(at: Snapshot, policy: Policy) -> Iterator[Event]:
     for text in (WORDS, BACKCHANNEL, ""):
         yield SttPartial(timestamp=soon, text=text)
         yield SttFinal(timestamp=soon, text=text)
-    yield SttFinal(timestamp=soon, text=WORDS, origin="typed")
+    for text in (WORDS, BACKCHANNEL):
+        yield SttFinal(timestamp=soon, text=text, origin="typed")
     yield SttFailed(timestamp=soon)
     for muted in (MicMuted, MicUnmuted, MicDenied):
         yield muted(timestamp=soon)

@@ -163,7 +163,8 @@ def a_turn_is_answered_once(step: _At) -> str | None:
     """Each turn is asked for once, and once its answer is whole no other answer to it begins."""
     before, after = step.before.context, step.after.context
     questions = _asked(step, RequestAnswer)
-    if [effect.turn for effect in questions] != list(range(before.turn + 1, after.turn + 1)):
+    last_words = step.after.state == "IDLE.ended"  # those said just before the end are written down, not answered
+    if not last_words and [effect.turn for effect in questions] != list(range(before.turn + 1, after.turn + 1)):
         return f"turn {before.turn} became {after.turn} with the questions {questions}"
     if [effect.turn for effect in _asked(step, RequestIntent)] != [effect.turn for effect in questions]:
         return "intent and answer are not asked for together"
@@ -177,7 +178,9 @@ def a_turn_is_answered_once(step: _At) -> str | None:
 
 @always(concerns=("THINKING", "stt_final"))
 def a_turn_begins_in_thinking_alone(step: _At) -> str | None:
-    """The number of the turn grows exactly when THINKING is entered with new words."""
+    """The number of the turn grows exactly when THINKING is entered with new words, or with the last ones of a call."""
+    if step.after.state == "IDLE.ended":
+        return None
     grown = step.after.context.turn - step.before.context.turn
     entered = sum(change.new_state == "THINKING" and "text" in change.data for change in _asked(step, StateChanged))
     restarted = sum(1 for effect in _asked(step, RequestAnswer))

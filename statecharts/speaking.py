@@ -234,6 +234,7 @@ class Overlap:
         """The caller means it: stop, and take the turn back if our answer has hardly begun."""
         context = self._context
         self.leave_overlap()
+        context.over_answer = False
         speech = context.speech
         early = speech is not None and context.overlap_at <= speech.started_at + self._policy.withdraw_s
         withdrawn = early and speech is not None and speech.kind == "answer" and self._policy.withdraw_s > 0
