@@ -13,6 +13,7 @@ from app.session_record import SessionRecord, derived_id
 from statecharts.conversation import CHART_VERSION
 from statecharts.effects import (
     CancelSpeech,
+    CommitSpeech,
     CutUtterance,
     Drop,
     Effect,
@@ -34,7 +35,8 @@ from statecharts.stepping import RunningChart, Snapshot
 __all__ = ["Conversation", "Folded", "JournalRecord", "derived_envelopes"]
 
 _FOR_THE_GATEWAY = (
-    StateChanged, Speak, CancelSpeech, Playout, SetMicGate, ShowTranscript, CutUtterance, Withdrawn, EndSession,
+    StateChanged, Speak, CommitSpeech, CancelSpeech, Playout, SetMicGate, ShowTranscript, CutUtterance, Withdrawn,
+    EndSession,
 )  # fmt: skip
 
 

@@ -25,6 +25,21 @@ class EventFigures:
             registry=self.registry,
         )
 
+        self._guesses = Counter(
+            "voicechart_speculations", "Guesses at the next turn, by outcome.", ["outcome"], registry=self.registry
+        )
+        self._wasted = Counter(
+            "voicechart_speculation_wasted_seconds",
+            "Time that wrong guesses were worked on.",
+            registry=self.registry,
+        )
+
+    def count_guess(self, *, hit: bool, worked_s: float) -> None:
+        """Note a guess at the next turn and how long it was worked on."""
+        self._guesses.labels("hit" if hit else "miss").inc()
+        if not hit:
+            self._wasted.inc(max(0.0, worked_s))
+
     def count(self, event_type: str, status: str, latency_s: float) -> None:
         """Note one fact; `status` is `accepted`, `dropped` or `failed`."""
         label = event_type if event_type in EVENT_TYPES else "unknown"

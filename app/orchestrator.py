@@ -13,7 +13,7 @@ from adapters.bus.port import Batch, BusUnavailable, Command, Commit, EventBus, 
 from app.folding import Conversation, Folded, derived_envelopes
 from app.observability import EventFigures
 from app.session_record import SessionRecord, derived_id
-from statecharts.effects import CancelTimer, StartTimer
+from statecharts.effects import CancelTimer, Speculated, StartTimer
 from statecharts.events import Disconnected, Envelope, Event, TimerFired, to_envelope
 from statecharts.phrases import Phrases
 from statecharts.policy import Policy
@@ -152,6 +152,9 @@ class Orchestrator:
             envelope = outcome.envelope
             latency_s = max(0.0, now - envelope.timestamp)
             self._figures.count(envelope.event_type, outcome.status, latency_s)
+            for effect in outcome.effects:
+                if isinstance(effect, Speculated):
+                    self._figures.count_guess(hit=effect.hit, worked_s=effect.worked_s)
             conversation = self._conversations.get(lease.partition, {}).get(envelope.session_id)
             if conversation is None or not self._mirrored:
                 continue

@@ -10,7 +10,7 @@ from msgspec import Struct
 from adapters.bus.port import EventBus, LogEntry
 from app.folding import JournalRecord, derived_envelopes
 from app.session_record import SessionRecord
-from statecharts.effects import RequestAnswer, Speak, TurnEnded
+from statecharts.effects import Drop, Effect, Speak, Speculated, TurnBegan, TurnEnded
 from statecharts.events import Envelope
 
 __all__ = ["TurnView", "logged_events", "turns"]
@@ -62,55 +62,82 @@ async def turns(bus: EventBus, session_id: str) -> list[TurnView]:
     """Return the session's turns, the running one included."""
     entries = await bus.replay(session_id)
     records = _by_position(await bus.journal(session_id))
-    views: dict[int, TurnView] = {}
-    began: dict[int, float] = {}
-    voice_end = final_at = 0.0
+    telling = _Telling()
     for entry in entries:
-        record, envelope = records.get(entry.position), entry.envelope
-        if envelope is None:
-            continue
+        if entry.envelope is not None:
+            telling.take(entry.envelope, records.get(entry.position))
+    return [telling.views[turn] for turn in sorted(telling.views)]
+
+
+class _Telling:
+    """Makes turns of a log; what was guessed of a turn counts once it has begun."""
+
+    def __init__(self) -> None:
+        self.views: dict[int, TurnView] = {}
+        self._voice_end = self._final_at = 0.0
+        self._said: dict[int, list[str]] = {}
+        self._marks: dict[int, dict[str, float]] = {}
+
+    def take(self, envelope: Envelope, record: JournalRecord | None) -> None:
+        """Take the next fact and what it did."""
+        self._note_times(envelope)
+        effects = record.effects if record else []
+        self._note_stage(envelope, effects)
+        for effect in effects:
+            match effect:
+                case TurnBegan():
+                    self._begin(effect, envelope.timestamp)
+                case Speculated(hit=False):
+                    self._said.pop(effect.turn, None)
+                    self._marks.pop(effect.turn, None)
+                case Speak() if effect.text and effect.kind in ("answer", "apology"):
+                    self._said.setdefault(effect.turn, []).append(effect.text)
+                    if effect.turn in self.views:
+                        self.views[effect.turn].answer_text = " ".join(self._said[effect.turn])
+                case TurnEnded(user_text=text) if text or effect.turn in self.views:
+                    self._end(effect)
+
+    def _note_times(self, envelope: Envelope) -> None:
         ended_at = envelope.metadata.get("speech_ended_at")
         if envelope.event_type == "voice.vad.speech_stopped":
-            voice_end = ended_at if isinstance(ended_at, float) else envelope.timestamp
+            self._voice_end = ended_at if isinstance(ended_at, float) else envelope.timestamp
         if envelope.event_type == "voice.stt.final":
-            final_at = envelope.timestamp
-            if envelope.payload.get("origin") == "typed" or not voice_end:
-                voice_end = envelope.timestamp
-        for effect in record.effects if record else ():
-            match effect:
-                case RequestAnswer():
-                    zero = voice_end or envelope.timestamp
-                    began[effect.turn] = zero
-                    views[effect.turn] = TurnView(
-                        turn=effect.turn, user_text=effect.text, started_at=zero,
-                        stages={"end_of_turn": round(envelope.timestamp - zero, 4),
-                                "final_text": round(max(0.0, final_at - zero), 4)},
-                    )  # fmt: skip
-                    voice_end = 0.0
-                case Speak() if effect.turn in views and effect.text and effect.kind in ("answer", "apology"):
-                    view = views[effect.turn]
-                    view.answer_text = f"{view.answer_text} {effect.text}".strip()
-                case TurnEnded(user_text=text) if text or effect.turn in views:
-                    # One that was never begun: words that were known only when the session was over.
-                    view = views.setdefault(
-                        effect.turn, TurnView(turn=effect.turn, user_text=text, started_at=voice_end)
-                    )
-                    view.answer_text, view.heard_text = effect.answer_text, effect.heard_text
-                    view.interrupted, view.withdrawn = effect.interrupted, effect.withdrawn
-        _note_stage(envelope, record, views, began)
-    return [views[turn] for turn in sorted(views)]
+            self._final_at = envelope.timestamp
+            if envelope.payload.get("origin") == "typed" or not self._voice_end:
+                self._voice_end = envelope.timestamp
+
+    def _note_stage(self, envelope: Envelope, effects: Sequence[Effect]) -> None:
+        stage = _STAGES.get(envelope.event_type)
+        if stage is None or any(isinstance(effect, Drop) for effect in effects):
+            return
+        self._marks.setdefault(envelope.turn, {}).setdefault(stage, envelope.timestamp)
+        self._show_stages(envelope.turn)
+
+    def _begin(self, effect: TurnBegan, at: float) -> None:
+        zero = self._voice_end or at
+        self.views[effect.turn] = TurnView(
+            turn=effect.turn, user_text=effect.text, started_at=zero,
+            answer_text=" ".join(self._said.get(effect.turn, ())),
+            stages={"end_of_turn": _since(zero, at), "final_text": _since(zero, self._final_at)},
+        )  # fmt: skip
+        self._show_stages(effect.turn)
+        self._voice_end = 0.0
+
+    def _show_stages(self, turn: int) -> None:
+        if (view := self.views.get(turn)) is not None:
+            for stage, at in self._marks.get(turn, {}).items():
+                view.stages.setdefault(stage, _since(view.started_at, at))
+
+    def _end(self, effect: TurnEnded) -> None:
+        # One that was never begun: words that were known only when the session was over.
+        unanswered = TurnView(turn=effect.turn, user_text=effect.user_text, started_at=self._voice_end)
+        view = self.views.setdefault(effect.turn, unanswered)
+        view.answer_text, view.heard_text = effect.answer_text, effect.heard_text
+        view.interrupted, view.withdrawn = effect.interrupted, effect.withdrawn
 
 
-def _note_stage(
-    envelope: Envelope, record: JournalRecord | None, views: dict[int, TurnView], began: dict[int, float]
-) -> None:
-    stage = _STAGES.get(envelope.event_type)
-    turn = envelope.turn
-    if stage is None or turn not in views or record is None:
-        return
-    if any(type(effect).__name__ == "Drop" for effect in record.effects):
-        return
-    views[turn].stages.setdefault(stage, round(max(0.0, envelope.timestamp - began[turn]), 4))
+def _since(zero: float, at: float) -> float:
+    return round(max(0.0, at - zero), 4)
 
 
 def _by_position(journal: Sequence[bytes]) -> dict[str, JournalRecord]:

@@ -66,7 +66,7 @@ def typed_text_always_begins_a_turn(step: _At) -> str | None:
     if not isinstance(fact, SttFinal) or fact.origin != "typed" or not fact.text or step.before.state == "IDLE.ended":
         return None
     after = step.after.context
-    taken = step.after.state.startswith("THINKING") and after.turn == step.before.context.turn + 1
+    taken = after.turn == step.before.context.turn + 1
     return (
         None
         if taken and after.user_text.endswith(fact.text)

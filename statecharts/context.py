@@ -65,6 +65,14 @@ class Context(Struct, omit_defaults=True):
     requests: int = 0
     """Sentences given to the voice in this turn: numbers their requests."""
 
+    guess: str = ""
+    """Words that may be all of the next turn: intent, sentences and speech are about them, not about this turn."""
+    guessed_at: float = 0.0
+    guesses: int = 0
+    """How often was guessed in this conversation: tells the requests of one guess from those of another."""
+    asked: str = ""
+    """What the requests of the present answer end in: nothing, or which guess they belong to."""
+
     # what we say
     speech: Speech | None = None
     overlap_at: float = 0.0

@@ -14,7 +14,7 @@ Rules:
    `Drop` with its reason. What the caller does carries turn 0 and is never stale.
 4. Every substate but IDLE's has a deadline (`timers.DEADLINES`) and a way out.
 5. Facts always get in; only effects are held back. Muting, gating or ducking hides nothing from the chart.
-6. Speculation has one commit point: `stt_final` into THINKING.
+6. Speculation has one commit point: `committed`, in the step in which THINKING is entered with the words guessed upon.
 7. What was heard is what was said: `TurnEnded.heard_text` holds only what the client confirmed as played or, for a
    client that never reports, what the clock says.
 
@@ -31,6 +31,7 @@ from statemachine import State, StateChart
 
 from statecharts.floor import Hearing, Presence
 from statecharts.guards import AnswerGuards, FloorGuards
+from statecharts.guessing import Guessing
 from statecharts.speaking import Overlap, Speaking
 from statecharts.thinking import Patience, Thinking
 
@@ -39,7 +40,7 @@ __all__ = ["CHART_VERSION", "PARTS", "ConversationChart"]
 CHART_VERSION = "1"
 """Written beside every journal record, so that a replay knows which chart made it."""
 
-PARTS = (FloorGuards, AnswerGuards, Hearing, Presence, Thinking, Patience, Speaking, Overlap)
+PARTS = (FloorGuards, AnswerGuards, Hearing, Presence, Guessing, Thinking, Patience, Speaking, Overlap)
 """Whose methods the guards and actions below are; each is made with the scene of its conversation."""
 
 _T = TypeVar("_T")
@@ -217,7 +218,7 @@ class ConversationChart(StateChart[object]):
         | whole(SPEAKING).to(THINKING.working, cond="typed", on=["interrupt_speech", "begin_turn"])
         | LISTENING.hearing.to(None, cond="spoken_words", on="take_words")
         | LISTENING.settling.to(LISTENING.quiet, cond="nothing_said", unless="typed")
-        | LISTENING.settling.to(None, unless="typed", on="take_words")
+        | LISTENING.settling.to(None, unless="typed", on=["take_words", "guess"])
         | whole(INTERRUPT).to(None, on="count_words")
         | IDLE.ended.to(None, cond="last_words", unless="typed", on="write_last_words")
     )
@@ -230,26 +231,29 @@ class ConversationChart(StateChart[object]):
     final_wait = LISTENING.settling.to(LISTENING.quiet)
 
     # --- the answer
+    committed = (
+        THINKING.working.to(LISTENING.quiet, cond=["intent_known", "nothing_to_say"],
+                            on=["claim_guess", "stay_silent"])
+        | THINKING.working.to(None, on=["claim_guess", "speak"])
+    )  # fmt: skip
     intent_detected = (
-        THINKING.working.to(LISTENING.quiet, event="intent_failed intent_wait", cond=["intent_open", "nothing_to_say"],
-                            on="stay_silent")
-        | THINKING.holding.to(None, event="intent_failed intent_wait", cond="intent_open",
-                                     on="take_intent")
-        | whole(THINKING).to(None, event="intent_failed intent_wait", cond="intent_open",
-                                    on=["take_intent", "speak"])
+        LISTENING.settling.to(None, event="intent_failed", cond="intent_open", on=["take_intent", "speak_ahead"])
+        | THINKING.working.to(LISTENING.quiet, event="intent_failed intent_wait",
+                              cond=["intent_open", "nothing_to_say"], on="stay_silent")
+        | THINKING.holding.to(None, event="intent_failed intent_wait", cond="intent_open", on="take_intent")
+        | whole(THINKING).to(None, event="intent_failed intent_wait", cond="intent_open", on=["take_intent", "speak"])
     )  # fmt: skip
     rag_complete = (
-        THINKING.working.to(LISTENING.quiet, cond="nothing_to_say", on="stay_silent")
+        LISTENING.settling.to(None, event="rag_answer_ready", cond="wanted", on=["take_sentence", "speak_ahead"])
+        | THINKING.working.to(LISTENING.quiet, cond="nothing_to_say", on="stay_silent")
         | THINKING.holding.to(None, event="rag_answer_ready", cond="wanted", on="take_sentence")
-        | whole(THINKING).to(None, event="rag_answer_ready", cond="wanted",
-                                    on=["take_sentence", "speak"])
-        | whole(SPEAKING).to(None, event="rag_answer_ready", cond="wanted",
-                                    on=["take_sentence", "speak"])
-        | whole(INTERRUPT).to(None, event="rag_answer_ready", cond="wanted",
-                                     on=["take_sentence", "speak"])
-    )  # fmt: skip
+        | whole(THINKING).to(None, event="rag_answer_ready", cond="wanted", on=["take_sentence", "speak"])
+        | whole(SPEAKING).to(None, event="rag_answer_ready", cond="wanted", on=["take_sentence", "speak"])
+        | whole(INTERRUPT).to(None, event="rag_answer_ready", cond="wanted", on=["take_sentence", "speak"])
+    )
     rag_failed = (
-        whole(THINKING).to(None, cond="wanted", on="apologise")
+        LISTENING.settling.to(None, event="tts_failed", cond="guessing", on="drop_guess")
+        | whole(THINKING).to(None, cond="wanted", on="apologise")
         | whole(SPEAKING).to(None, cond="wanted", on="end_answer")
         | whole(INTERRUPT).to(None, cond="wanted", on="end_answer")
     )

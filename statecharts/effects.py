@@ -12,6 +12,7 @@ __all__ = [
     "CancelSpeech",
     "CancelTasks",
     "CancelTimer",
+    "CommitSpeech",
     "CutUtterance",
     "Drop",
     "Effect",
@@ -23,8 +24,10 @@ __all__ = [
     "SetMicGate",
     "ShowTranscript",
     "Speak",
+    "Speculated",
     "StartTimer",
     "StateChanged",
+    "TurnBegan",
     "TurnEnded",
     "Withdrawn",
 ]
@@ -75,6 +78,7 @@ class RequestIntent(_Request, frozen=True, tag=True):
     turn: int
     text: str
     request_id: str
+    speculative: bool = False
 
 
 class RequestAnswer(_Request, frozen=True, tag=True):
@@ -83,6 +87,7 @@ class RequestAnswer(_Request, frozen=True, tag=True):
     turn: int
     text: str
     request_id: str
+    speculative: bool = False
 
 
 class CancelTasks(_Request, frozen=True, tag=True):
@@ -99,6 +104,22 @@ class Speak(_Request, frozen=True, tag=True):
     is_final: bool
     kind: Kind
     request_id: str
+    speculative: bool = False
+    """Prepare it, and let nobody see or hear it before its turn is committed."""
+
+
+class CommitSpeech(_Request, frozen=True, tag=True):
+    """What was prepared of this turn may be seen and heard: the guess was right."""
+
+    turn: int
+
+
+class Speculated(_Request, frozen=True, tag=True):
+    """Count a guess at the next turn: whether it was right, and how long it was worked on."""
+
+    turn: int
+    hit: bool
+    worked_s: float
 
 
 class CancelSpeech(_Request, frozen=True, tag=True):
@@ -141,6 +162,13 @@ class Withdrawn(_Request, frozen=True, tag=True):
     turn: int
 
 
+class TurnBegan(_Request, frozen=True, tag=True):
+    """Record that a turn begins, and with what words."""
+
+    turn: int
+    text: str
+
+
 class TurnEnded(_Request, frozen=True, tag=True):
     """Record a turn: what was said, what was answered, and what of it was heard."""
 
@@ -159,6 +187,7 @@ class EndSession(_Request, frozen=True, tag=True):
 
 
 Effect: TypeAlias = (
-    Drop | StateChanged | StartTimer | CancelTimer | RequestIntent | RequestAnswer | CancelTasks | Speak
-    | CancelSpeech | Playout | SetMicGate | ShowTranscript | CutUtterance | Withdrawn | TurnEnded | EndSession
+    Drop | StateChanged | StartTimer | CancelTimer | RequestIntent | RequestAnswer | CancelTasks | Speak | CommitSpeech
+    | Speculated | CancelSpeech | Playout | SetMicGate | ShowTranscript | CutUtterance | Withdrawn | TurnBegan
+    | TurnEnded | EndSession
 )  # fmt: skip

@@ -13,6 +13,7 @@ from statecharts.effects import (
     TurnEnded,
 )
 from statecharts.events import Event, SessionEnded, SpeechStopped, SttFinal, SttPartial
+from statecharts.guessing import Guessing
 from statecharts.scene import Scene
 from statecharts.speaking import Speaking
 from statecharts.speech import Line, Speech
@@ -23,10 +24,11 @@ __all__ = ["Hearing", "Presence"]
 class Hearing:
     """Actions on the caller's voice and words."""
 
-    __slots__ = ("_context", "_policy", "_scene", "_timers")
+    __slots__ = ("_context", "_guessing", "_policy", "_scene", "_timers")
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
+        self._guessing = Guessing(scene)
         self._context = scene.context
         self._policy = scene.policy
         self._timers = scene.timers
@@ -54,6 +56,7 @@ class Hearing:
 
     def note_voice(self) -> None:
         """Know that the caller's voice is on, and that what was recognised so far is not all."""
+        self._guessing.drop_guess()
         self._context.voice_on, self._context.over_answer = True, False
         self._context.final_known = self._context.silence_over = False
 
@@ -97,6 +100,7 @@ class Hearing:
     def forget_words(self) -> None:
         """Begin with an empty page; words of a turn taken back stay."""
         context = self._context
+        self._guessing.drop_guess()
         context.text, context.confidence, context.origin = "", 0.0, "voice"
         context.final_known = context.silence_over = False
         context.pieces = context.words_at_cut = 0
@@ -105,10 +109,11 @@ class Hearing:
 class Presence:
     """Actions on the caller's coming and going."""
 
-    __slots__ = ("_context", "_scene", "_speaking")
+    __slots__ = ("_context", "_guessing", "_scene", "_speaking")
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
+        self._guessing = Guessing(scene)
         self._context = scene.context
         self._speaking = Speaking(scene)
 
@@ -121,7 +126,7 @@ class Presence:
         was_detached, context.connected, context.detached = context.detached, True, False
         self._scene.timers.cancel("resume_wait")
         self._scene.timers.thaw()
-        if was_detached and context.speech is not None:
+        if was_detached and context.speech is not None and context.speech.started_at:
             context.speech.resume(context.now)
             self._scene.emit(Playout(context.speech.turn, "resume"))
             self._speaking.watch_playback()
@@ -148,10 +153,11 @@ class Presence:
         context = self._context
         if context.detached:
             return
+        self._guessing.drop_guess()
         context.connected = False
         if context.voice_on:
             context.voice_on, context.voice_ended_at = False, context.now
-        if context.speech is not None and not context.speech.paused_at:
+        if context.speech is not None and context.speech.started_at and not context.speech.paused_at:
             context.speech.pause(context.now)
             self._scene.emit(Playout(context.speech.turn, "pause"))
         self._scene.timers.freeze()
@@ -165,6 +171,7 @@ class Presence:
     def end_session(self, fact: Event) -> None:
         """End everything: speech, tasks, timers."""
         context = self._context
+        self._guessing.drop_guess()
         self._speaking.stop_speech("the session ended", interrupted=True)
         self._speaking.settle_account()
         if context.turn_open:

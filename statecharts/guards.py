@@ -123,14 +123,18 @@ class AnswerGuards:
     def intent_open(self, fact: Event) -> bool:
         """The intent of this turn is not known yet, and this is about it."""
         ours = not isinstance(fact, (IntentDetected, IntentFailed)) or fact.request_id in ("", self._request("intent"))
-        return ours and self._context.turn_open and not self._context.intent
+        return ours and self._answering() and not self._context.intent
 
     def wanted(self, fact: Event) -> bool:
         """A result of this turn's retrieval that is still awaited."""
         context = self._context
         ours = getattr(fact, "request_id", "") in ("", self._request("answer"))
         needed = not context.intent or context.intent in RETRIEVED_INTENTS
-        return ours and context.turn_open and needed and not context.retrieved and not context.late
+        return ours and self._answering() and needed and not context.retrieved and not context.late
+
+    def intent_known(self) -> bool:
+        """It is known what kind of thing was said."""
+        return bool(self._context.intent)
 
     def nothing_to_say(self, fact: Event) -> bool:
         """The whole answer is known, and it is empty."""
@@ -153,6 +157,10 @@ class AnswerGuards:
         if isinstance(fact, (TtsChunkReady, TtsDone, TtsFailed)) and fact.request_id:
             return any(line.request_id == fact.request_id for line in speech.lines)
         return getattr(fact, "kind", speech.kind) == speech.kind
+
+    def guessing(self, fact: Event) -> bool:
+        """About the answer to words that may not be the last."""
+        return bool(self._context.guess) and fact.turn == self._context.turn + 1
 
     def of_cut(self, fact: Event) -> bool:
         """The report of what was heard of an answer that was cut."""
@@ -186,4 +194,8 @@ class AnswerGuards:
         return cut is not None and cut.speech.reported and not cut.interrupted and not self._context.detached
 
     def _request(self, what: str) -> str:
-        return f"{self._context.turn}.{what}"
+        return f"{self._scene.answer_turn}.{what}{self._context.asked}"
+
+    def _answering(self) -> bool:
+        """A turn is open, or one is guessed."""
+        return self._context.turn_open or bool(self._context.guess)

@@ -36,6 +36,7 @@ from statecharts.events import (
     TtsDone,
     TtsFailed,
 )
+from statecharts.guessing import same_words
 from statecharts.machine import Move, Step
 from statecharts.phrases import Phrases
 from statecharts.policy import Policy
@@ -64,11 +65,15 @@ class Variant(Struct, frozen=True):
 
 VARIANTS = (
     Variant("as delivered", Policy(), Phrases()),
-    Variant("with a greeting and fillers", Policy(filler_after_s=0.7), Phrases(greeting="Hello.", stop="")),
-    Variant("with a cautious ear", Policy(echo_warmup_s=1.0), Phrases()),
-    Variant("two words to interrupt", Policy(barge_in_min_words=2), Phrases()),
-    Variant("no pausing, nothing taken back", Policy(pausable=False, withdraw_s=0.0), Phrases()),
-    Variant("never interrupted", Policy(interruptible=False), Phrases()),
+    Variant(
+        "with a greeting and fillers",
+        Policy(filler_after_s=0.7, speculation="off"),
+        Phrases(greeting="Hello.", stop=""),
+    ),
+    Variant("with a cautious ear", Policy(echo_warmup_s=1.0, speculation="off"), Phrases()),
+    Variant("two words to interrupt", Policy(barge_in_min_words=2, speculation="off"), Phrases()),
+    Variant("no pausing, nothing taken back", Policy(pausable=False, withdraw_s=0.0, speculation="off"), Phrases()),
+    Variant("never interrupted, only text is guessed", Policy(interruptible=False, speculation="text"), Phrases()),
 )
 """The rules under which all is explored: between them every edge can be taken."""
 
@@ -142,6 +147,9 @@ def abstract(at: Snapshot, policy: Policy) -> Hashable:
         not context.pieces or len(context.text.split()) > context.words_at_cut,
         bool(context.carried),
         context.over_answer,
+        bool(context.guess),
+        context.guess and same_words(context.guess, context.text),
+        bool(context.asked),
         _abstract_answer(at, policy),
         _abstract_speech(speech, at, policy),
         cut and (cut.speech.reported and not cut.interrupted, cut.speech.turn == context.turn),
@@ -152,7 +160,7 @@ def abstract(at: Snapshot, policy: Policy) -> Hashable:
 
 def _abstract_answer(at: Snapshot, policy: Policy) -> Hashable:
     context = at.context
-    if not context.turn_open:
+    if not context.turn_open and not context.guess:
         return None  # left over from a turn that is closed; the next one clears it before anybody asks
     known = context.intent if context.intent in ("", "help") else str(context.intent in RETRIEVED_INTENTS)
     if context.late:
@@ -190,7 +198,7 @@ def _abstract_echo(speech: Speech, at: Snapshot, policy: Policy) -> Hashable:
 
 def _facts(at: Snapshot, policy: Policy) -> Iterator[Event]:
     context = at.context
-    soon, late, turn = context.now + SOON_S, context.now + LATE_S, context.turn
+    soon, late, turn = context.now + SOON_S, context.now + LATE_S, context.turn + bool(context.guess)
     yield Connected(timestamp=soon)
     yield Disconnected(timestamp=soon)
     yield SessionStarted(timestamp=soon)
@@ -228,7 +236,7 @@ def _of_workers(soon: float, turn: int) -> Iterator[Event]:
 
 def _of_our_voice(at: Snapshot, soon: float) -> Iterator[Event]:
     context = at.context
-    turn, speech, cut = context.turn, context.speech, context.cut
+    turn, speech, cut = context.turn + bool(context.guess), context.speech, context.cut
     kind: Kind = speech.kind if speech is not None else "answer"
     request_id = speech.lines[-1].request_id if speech is not None and speech.lines else ""
     yield TtsChunkReady(timestamp=soon, turn=turn, audio_ms=1000.0, request_id=request_id)

@@ -16,6 +16,7 @@ from statecharts.effects import (
     CancelSpeech,
     CancelTasks,
     CancelTimer,
+    CommitSpeech,
     Drop,
     EndSession,
     Playout,
@@ -23,12 +24,15 @@ from statecharts.effects import (
     RequestIntent,
     SetMicGate,
     Speak,
+    Speculated,
     StartTimer,
     StateChanged,
+    TurnBegan,
     TurnEnded,
     Withdrawn,
 )
 from statecharts.exploration import Exploration
+from statecharts.guessing import same_words
 from statecharts.machine import Machine, Step
 from statecharts.proving import Finding, always, overall, properties_of
 from statecharts.situations import unwatched, what_is_forbidden
@@ -151,7 +155,8 @@ def nothing_of_an_older_turn_is_heard(step: _At) -> str | None:
     """What is asked for, said or played on belongs to the current turn."""
     turn = step.after.context.turn
     for effect in step.effects:
-        if isinstance(effect, (Speak, RequestAnswer, RequestIntent)) and effect.turn != turn:
+        guessed = getattr(effect, "speculative", False)
+        if isinstance(effect, (Speak, RequestAnswer, RequestIntent)) and effect.turn != turn + guessed:
             return f"{type(effect).__name__} of turn {effect.turn} in turn {turn}"
         if isinstance(effect, Playout) and effect.action != "stop" and effect.turn != turn:
             return f"playout {effect.action} of turn {effect.turn} in turn {turn}"
@@ -162,11 +167,13 @@ def nothing_of_an_older_turn_is_heard(step: _At) -> str | None:
 def a_turn_is_answered_once(step: _At) -> str | None:
     """Each turn is asked for once, and once its answer is whole no other answer to it begins."""
     before, after = step.before.context, step.after.context
-    questions = _asked(step, RequestAnswer)
+    questions = [effect.turn for effect in _asked(step, RequestAnswer) if not effect.speculative]
+    questions += [effect.turn for effect in _asked(step, Speculated) if effect.hit]
+    began = [effect.turn for effect in _asked(step, TurnBegan)]
     last_words = step.after.state == "IDLE.ended"  # those said just before the end are written down, not answered
-    if not last_words and [effect.turn for effect in questions] != list(range(before.turn + 1, after.turn + 1)):
+    if not last_words and not questions == began == list(range(before.turn + 1, after.turn + 1)):
         return f"turn {before.turn} became {after.turn} with the questions {questions}"
-    if [effect.turn for effect in _asked(step, RequestIntent)] != [effect.turn for effect in questions]:
+    if [effect.turn for effect in _asked(step, RequestIntent)] != [e.turn for e in _asked(step, RequestAnswer)]:
         return "intent and answer are not asked for together"
     answers = [effect for effect in _asked(step, Speak) if effect.kind == "answer"]
     speech = before.speech
@@ -183,7 +190,8 @@ def a_turn_begins_in_thinking_alone(step: _At) -> str | None:
         return None
     grown = step.after.context.turn - step.before.context.turn
     entered = sum(change.new_state == "THINKING" and "text" in change.data for change in _asked(step, StateChanged))
-    restarted = sum(1 for effect in _asked(step, RequestAnswer))
+    restarted = sum(not effect.speculative for effect in _asked(step, RequestAnswer))
+    restarted += sum(effect.hit for effect in _asked(step, Speculated))
     return (
         None
         if grown == restarted and (grown == 0 or step.after.state.startswith("THINKING") or entered)
@@ -223,6 +231,37 @@ def work_for_a_turn_that_is_over_is_cancelled(step: _At) -> str | None:
     if speech is not None and not speech.synthesised and not _asked(step, CancelSpeech):
         return f"turn {before.turn} ended by {step.move.event}, and it would still be spoken"
     return None
+
+
+# --- guesses
+
+
+@always(concerns=("LISTENING.settling", "committed", "guess", "drop_guess", "claim_guess", "speak_ahead"))
+def a_guess_is_committed_in_one_place_or_never_happened(step: _At) -> str | None:
+    """What was guessed is heard only once its turn has begun with the same words; else it is given up, and counted."""
+    before, after = step.before.context, step.after.context
+    over = bool(before.guess) and (not after.guess or after.guesses != before.guesses)
+    ended = _asked(step, Speculated)
+    if over != bool(ended):
+        return f"a guess was {'given up' if over else 'kept'}, and counted: {ended}"
+    if ended and ended[0].hit and (after.turn != before.turn + 1 or not same_words(after.user_text, before.guess)):
+        return f"guessed upon {before.guess!r}, used for {after.user_text!r}"
+    if ended and not ended[0].hit and CancelTasks(before.turn + 1) not in step.effects:
+        return "a wrong guess is still worked on"
+    if (
+        ended
+        and not ended[0].hit
+        and before.speech
+        and CancelSpeech(before.turn + 1, "guessed wrong") not in step.effects
+    ):
+        return "a wrong guess would still be spoken"
+    if _asked(step, CommitSpeech) and not (ended and ended[0].hit):
+        return "something is let out that was not guessed"
+    prepared = before.speech is not None and bool(before.guess)
+    if ended and ended[0].hit and prepared and CommitSpeech(after.turn) not in step.effects and after.turn_open:
+        return "the guess was right, and what was prepared is not let out"
+    early = [effect for effect in _asked(step, Speak) if effect.speculative]
+    return "prepared, though nothing is guessed" if early and not after.guess else None
 
 
 # --- barge-in

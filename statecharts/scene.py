@@ -47,6 +47,11 @@ class Scene:
         """Ask that nothing more of this turn be synthesised or sent."""
         self.effects.append(CancelSpeech(self.context.turn, reason))
 
+    @property
+    def answer_turn(self) -> int:
+        """The turn that the present answer belongs to: this one, or the next while it is only guessed."""
+        return self.context.turn + bool(self.context.guess)
+
     def await_lasting_voice(self) -> None:
         """Believe a voice that lasts, unless the policy asks for words."""
         if not self.policy.barge_in_min_words:

@@ -63,26 +63,32 @@ def _of_timers(at: Snapshot) -> str:
 
 
 def _of_speech(at: Snapshot) -> str:
+    if at.state.startswith(("SPEAKING", "INTERRUPT")):
+        return _of_audible(at)
     context, speech = at.context, at.context.speech
-    outer, inner = at.state.split(".")
-    if outer in ("SPEAKING", "INTERRUPT"):
-        if speech is None or not speech.started_at:
-            return f"{at.state} without audio of ours"
-        if (inner == "draining") and not speech.synthesised:
-            return "SPEAKING.draining while audio is still to come"
-        if (inner == "streaming") and speech.synthesised:
-            return "SPEAKING.streaming though all audio was sent"
-        if bool(speech.paused_at) != (inner == "paused" or context.detached):
-            return f"our voice is {'paused' if speech.paused_at else 'not paused'} in {at.state}"
-        if speech.kind == "filler":
-            return f"a filler is taken for speech in {at.state}"
-    elif speech is not None and speech.started_at:
+    if speech is None:
+        return ""
+    if speech.started_at:
         return f"audio of ours plays in {at.state}, where nobody watches it"
-    elif speech is not None and outer == "IDLE":
+    greeting = speech.kind == "greeting" and at.state == "LISTENING.quiet"
+    guess = bool(context.guess) and speech.turn == context.turn + 1
+    if not at.state.startswith("THINKING") and not greeting and not guess:
         return f"something is to be said in {at.state}"
-    elif speech is not None and outer == "LISTENING" and (speech.kind != "greeting" or inner != "quiet"):
-        return f"an answer is to be said in {at.state}"
     return ""
+
+
+def _of_audible(at: Snapshot) -> str:
+    context, speech = at.context, at.context.speech
+    inner = at.state.split(".")[1]
+    if speech is None or not speech.started_at:
+        return f"{at.state} without audio of ours"
+    if inner == "draining" and not speech.synthesised:
+        return "SPEAKING.draining while audio is still to come"
+    if inner == "streaming" and speech.synthesised:
+        return "SPEAKING.streaming though all audio was sent"
+    if bool(speech.paused_at) != (inner == "paused" or context.detached):
+        return f"our voice is {'paused' if speech.paused_at else 'not paused'} in {at.state}"
+    return f"a filler is taken for speech in {at.state}" if speech.kind == "filler" else ""
 
 
 def _of_turn(at: Snapshot) -> str:
@@ -91,6 +97,8 @@ def _of_turn(at: Snapshot) -> str:
     speaks_in_turn = context.speech is not None and context.speech.kind in ("answer", "apology")
     if outer == "THINKING" and not context.turn_open:
         return f"{at.state} without a turn"
+    if context.guess and at.state != "LISTENING.settling":
+        return f"something is guessed in {at.state}"
     if outer in ("IDLE", "LISTENING") and context.turn_open:
         return f"turn {context.turn} is still open in {at.state}"
     if outer in ("SPEAKING", "INTERRUPT") and speaks_in_turn and context.speech is not None:

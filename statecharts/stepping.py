@@ -108,8 +108,9 @@ class RunningChart:
         if isinstance(event, TimerFired):
             return self._scene.timers.took(event.name, context.now)
         cut = context.cut
+        guessed = bool(context.guess) and event.turn == context.turn + 1
         reports_cut = cut is not None and cut.speech.turn == event.turn and name == "playback_done"
-        if event.turn not in (0, context.turn) and not reports_cut:
+        if event.turn not in (0, context.turn) and not reports_cut and not guessed:
             return f"turn {event.turn} is not the current turn, {context.turn}"
         return ""
 

@@ -11,10 +11,12 @@ from statecharts.effects import (
     RequestIntent,
     ShowTranscript,
     Speak,
+    TurnBegan,
     TurnEnded,
     Withdrawn,
 )
 from statecharts.events import Event, IntentDetected, Kind, RagAnswerReady, SpeechStopped, SttFinal
+from statecharts.guessing import Guessing, same_words
 from statecharts.scene import RETRIEVED_INTENTS, RaisesEvents, Scene
 from statecharts.speaking import Speaking
 from statecharts.speech import Line, Speech
@@ -25,40 +27,53 @@ __all__ = ["Patience", "Thinking"]
 class Thinking:
     """Actions that lead from the caller's words to sentences of ours."""
 
-    __slots__ = ("_context", "_policy", "_scene", "_speaking")
+    __slots__ = ("_context", "_guessing", "_policy", "_scene", "_speaking")
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._context = scene.context
         self._policy = scene.policy
+        self._guessing = Guessing(scene)
         self._speaking = Speaking(scene)
 
-    def begin_turn(self, fact: Event) -> None:
-        """Open the next turn: ask for intent and answer at the same time."""
+    def begin_turn(self, machine: RaisesEvents, fact: Event) -> None:
+        """Open the next turn: ask for intent and answer at the same time, unless just that was guessed already."""
         context, scene = self._context, self._scene
-        typed = isinstance(fact, SttFinal)
         self._speaking.silence_rest()
-        if context.speech is not None:  # a greeting that was not heard yet
-            scene.emit_cancel_speech("the caller was faster")
-            context.speech = None
-        text = scene.joined(scene.words_of(fact) if typed else context.text)
+        text = scene.joined(scene.words_of(fact) if isinstance(fact, SttFinal) else context.text)
+        guessed = bool(context.guess) and same_words(context.guess, text)
+        if not guessed:
+            self._guessing.drop_guess()
+            if context.speech is not None:  # a greeting that was not heard yet
+                scene.emit_cancel_speech("the caller was faster")
+                context.speech = None
         context.turn += 1
         if isinstance(fact, SttFinal):
             scene.emit(ShowTranscript(context.turn, text, True, fact.confidence, fact.origin))
-        context.user_text, context.carried, context.text = text, "", ""
+        context.user_text, context.carried, context.text, context.guess = text, "", "", ""
         context.turn_open = True
-        context.intent, context.sentences, context.retrieved, context.late = "", [], False, False
-        context.final_known = context.silence_over = False
-        context.requests = context.pieces = context.words_at_cut = 0
-        context.overlap_text, context.over_answer = "", False
-        scene.emit(
+        scene.emit(TurnBegan(context.turn, text))
+        context.final_known = context.silence_over = context.over_answer = False
+        context.pieces = context.words_at_cut = 0
+        context.overlap_text = ""
+        if guessed:
+            machine.raise_("committed", fact=fact)
+        else:
+            self._ask(text)
+        scene.timers.start("answer_deadline", self._policy.answer_deadline_s)
+        if not context.intent:
+            scene.timers.start("intent_wait", self._policy.intent_wait_s)
+        if self._policy.filler_after_s > 0:
+            scene.timers.start("filler", self._policy.filler_after_s)
+
+    def _ask(self, text: str) -> None:
+        context = self._context
+        context.asked = ""
+        self._guessing.forget_answer()
+        self._scene.emit(
             RequestIntent(context.turn, text, f"{context.turn}.intent"),
             RequestAnswer(context.turn, text, f"{context.turn}.answer"),
         )
-        scene.timers.start("answer_deadline", self._policy.answer_deadline_s)
-        scene.timers.start("intent_wait", self._policy.intent_wait_s)
-        if self._policy.filler_after_s > 0:
-            scene.timers.start("filler", self._policy.filler_after_s)
 
     def take_again(self, machine: RaisesEvents, fact: Event) -> None:
         """Let the same event be judged once more, where it has led to."""
@@ -96,6 +111,11 @@ class Thinking:
             if sentence.text or (context.speech is not None and not context.speech.composed):
                 self._say(sentence.text, sentence.is_final, "answer")
 
+    def speak_ahead(self) -> None:
+        """Have the sentences spoken that are there, for nobody to hear yet."""
+        if self._policy.speculation == "voice":
+            self.speak()
+
     def end_answer(self) -> None:
         """No more sentences will come: what was said so far is the answer."""
         self._context.retrieved = True
@@ -122,17 +142,17 @@ class Thinking:
     def _answer_with(self, text: str) -> None:
         context = self._context
         context.sentences, context.retrieved = [Sentence(text, True, True)], True
-        self._scene.emit(CancelTasks(context.turn))
+        self._scene.emit(CancelTasks(self._scene.answer_turn))
 
     def _say(self, text: str, is_final: bool, kind: Kind) -> None:
-        context = self._context
+        context, turn = self._context, self._scene.answer_turn
         context.requests += 1
-        request_id = f"{context.turn}.{kind}.{context.requests}"
+        request_id = f"{turn}.{kind}{context.asked}.{context.requests}"
         if context.speech is None or context.speech.kind != kind:
-            context.speech = Speech(context.turn, kind=kind)
+            context.speech = Speech(turn, kind=kind)
         context.speech.lines.append(Line(request_id, text))
         context.speech.composed = is_final
-        self._scene.emit(Speak(context.turn, text, is_final, kind, request_id))
+        self._scene.emit(Speak(turn, text, is_final, kind, request_id, bool(context.guess)))
 
 
 class Patience:

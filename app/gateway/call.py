@@ -276,6 +276,8 @@ class Call:
                     await self._take_state(effect)
                 case "Speak":
                     await self._mouth.speak(msgspec.convert(effect, Speak))
+                case "CommitSpeech":
+                    await self._mouth.commit()
                 case "CancelSpeech":
                     self._mouth.cancel()
                 case "Playout":

@@ -58,6 +58,8 @@ class Mouth:
         self._send = send
         # Bounded by what one answer holds: the orchestrator cancels a turn before it begins the next.
         self._wanted: asyncio.Queue[Speak] = asyncio.Queue()
+        self._guessed: list[Speak] = []
+        """What is prepared for a turn that may not come: neither seen nor heard until it is committed."""
         self._ready: deque[_Ready] = deque()
         self._changed = asyncio.Event()
         self._sent: deque[_Ready] = deque()
@@ -86,6 +88,11 @@ class Mouth:
     def _paused(self) -> bool:
         return self._paused_turn is not None
 
+    @property
+    def _held_back(self) -> bool:
+        """Nothing may be sent now: playing stands still, or what is ready is a guess."""
+        return self._paused or bool(self._guessed)
+
     async def run(self) -> None:
         """Synthesise and send until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -93,9 +100,23 @@ class Mouth:
             group.create_task(self._send_ready(), name="mouth-playout")
 
     async def speak(self, request: Speak) -> None:
-        """Say the next sentence after those before it; its text goes out at once."""
+        """Say the next sentence after those before it; its text goes out at once, that of a guess when it is right."""
         if self._paused_turn != request.turn:
             self._unpause()
+        if request.speculative:
+            self._guessed.append(request)
+        else:
+            await self._show(request)
+        self._wanted.put_nowait(request)
+
+    async def commit(self) -> None:
+        """The guess was right: what was prepared may be seen and heard."""
+        guessed, self._guessed = self._guessed, []
+        for request in guessed:
+            await self._show(request)
+        self._changed.set()
+
+    async def _show(self, request: Speak) -> None:
         await self._send(
             {
                 "type": "answer",
@@ -104,11 +125,11 @@ class Mouth:
                 },
             }
         )  # fmt: skip
-        self._wanted.put_nowait(request)
 
     def cancel(self) -> None:
         """Synthesise and send nothing more of what was asked for until now."""
         self._unpause()
+        self._guessed.clear()
         while not self._wanted.empty():
             self._wanted.get_nowait()
         self._ready.clear()
@@ -225,10 +246,10 @@ class Mouth:
         while True:
             leg = self._leg()
             wait_s = self._lead_s() - LEAD_S
-            if not self._ready or self._paused or leg is None or wait_s > 0:
+            if not self._ready or self._held_back or leg is None or wait_s > 0:
                 self._changed.clear()
                 try:
-                    async with asyncio.timeout(wait_s if wait_s > 0 and self._ready and not self._paused else None):
+                    async with asyncio.timeout(wait_s if wait_s > 0 and self._ready and not self._held_back else None):
                         await self._changed.wait()
                 except TimeoutError:
                     continue

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from app.folding import JournalRecord
 from app.scenario.virtual_time import EPOCH_S
-from statecharts.effects import Drop, RequestAnswer, Speak, StateChanged, TurnEnded
+from statecharts.effects import Drop, Speak, StateChanged, TurnBegan, TurnEnded
 
 __all__ = ["Dropped", "Entry", "Observed", "observe"]
 
@@ -83,7 +83,7 @@ class _Turn(Struct):
 def _tell(record: JournalRecord, told: dict[int, _Turn]) -> None:
     for effect in record.effects:
         match effect:
-            case RequestAnswer():
+            case TurnBegan():
                 told[effect.turn] = _Turn(effect.text)
             case Speak(kind="apology") if effect.turn in told:
                 told[effect.turn].apologised = True

@@ -13,13 +13,17 @@ from statecharts.stepping import RunningChart, Snapshot
 __all__ = ["Drive"]
 
 
+NO_GUESSES = Policy(speculation="off")
+"""What a turn leads to is the same whether it was guessed or not; `test_speculation.py` is about the guesses."""
+
+
 class Drive:
     """A chart, a clock that only moves when told, and everything the chart has asked for."""
 
     def __init__(
         self, policy: Policy | None = None, phrases: Phrases | None = None, snapshot: Snapshot | None = None
     ) -> None:
-        self.chart = RunningChart(policy, phrases, snapshot)
+        self.chart = RunningChart(policy or NO_GUESSES, phrases, snapshot)
         self.now = max(1000.0, self.chart.context.now)
         self.timers: dict[str, float] = dict(self.chart.context.timers)
         self.effects: list[Effect] = []

@@ -30,6 +30,7 @@ def test_every_guard_turns_something_away() -> None:
     missing = [
         f"[{guard}] of {edge}"
         for edge in ConversationMachine().edges()
+        if edge.trigger != "committed"  # raised by an action alone: `test_speculation.py` has both of its guards
         for guard in edge.guards
         if (str(edge), str(guard)) not in shown
     ]

@@ -367,7 +367,7 @@ def test_a_caller_faster_than_the_greeting_is_not_talked_over() -> None:
 
 
 def test_a_filler_bridges_a_long_wait_and_the_answer_follows() -> None:
-    drive = asked(Drive(Policy(filler_after_s=0.8)))
+    drive = asked(Drive(Policy(filler_after_s=0.8, speculation="off")))
     drive.wait(0.81)
     assert drive.path == "THINKING.filling"
     drive.take(PlaybackDone(turn=1, kind="filler"), after_s=0.6)
