@@ -44,6 +44,10 @@ class Context(Struct, omit_defaults=True):
     """The recogniser gave its final words for all that was heard so far."""
     silence_over: bool = False
     """The silence that ends a turn has passed."""
+    pause_s: float = 0.0
+    """How long it was silent before the caller's latest voice; 0: it was the first."""
+    least_wait_s: float = 0.0
+    """The shortest silence that ends a turn of this caller, learnt of the pauses inside their turns; 0: none yet."""
     pieces: int = 0
     """How often this utterance was cut because it did not end."""
     words_at_cut: int = 0

@@ -164,7 +164,7 @@ class ConversationChart(StateChart[object]):
         IDLE.new.to(LISTENING.hearing, on="note_voice")
         | IDLE.away.to(LISTENING.hearing, on="note_voice")
         | LISTENING.quiet.to(LISTENING.hearing, on=["note_voice", "skip_greeting"])
-        | LISTENING.settling.to(LISTENING.hearing, on="note_voice")
+        | LISTENING.settling.to(LISTENING.hearing, on=["note_voice", "learn_pause"])
         | THINKING.working.to(THINKING.holding, on=["note_voice", "hold"])
         | THINKING.filling.to(THINKING.holding, on=["note_voice", "stop_filler", "hold"])
         | THINKING.holding.to(None, on=["note_voice", "hold_on"])
@@ -190,11 +190,11 @@ class ConversationChart(StateChart[object]):
 
     # --- the caller takes back a turn that is not answered yet
     withdrawn = (
-        THINKING.holding.to(LISTENING.hearing, event="barge_in_speech", on="withdraw")
+        THINKING.holding.to(LISTENING.hearing, event="barge_in_speech", on=["withdraw", "learn_pause"])
         | THINKING.holding.to(LISTENING.hearing, event="stt_partial stt_final", cond=["spoken_words", "voice_on"],
-                              on=["withdraw", "take_words"])
+                              on=["withdraw", "learn_pause", "take_words"])
         | THINKING.holding.to(LISTENING.settling, event="stt_partial stt_final", cond="spoken_words",
-                              on=["withdraw", "take_words", "await_end_of_turn"])
+                              on=["withdraw", "learn_pause", "take_words", "await_end_of_turn"])
     )  # fmt: skip
     released = (
         THINKING.holding.to(LISTENING.quiet, event="end_of_turn interrupt_max", cond="nothing_to_say", on="stay_silent")
@@ -218,7 +218,7 @@ class ConversationChart(StateChart[object]):
         | whole(SPEAKING).to(THINKING.working, cond="typed", on=["interrupt_speech", "begin_turn"])
         | LISTENING.hearing.to(None, cond="spoken_words", on="take_words")
         | LISTENING.settling.to(LISTENING.quiet, cond="nothing_said", unless="typed")
-        | LISTENING.settling.to(None, unless="typed", on=["take_words", "guess"])
+        | LISTENING.settling.to(None, unless="typed", on=["take_words", "guess", "grade_silence"])
         | whole(INTERRUPT).to(None, on="count_words")
         | IDLE.ended.to(None, cond="last_words", unless="typed", on="write_last_words")
     )

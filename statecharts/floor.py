@@ -12,6 +12,7 @@ from statecharts.effects import (
     Speak,
     TurnEnded,
 )
+from statecharts.endpointing import LONGEST_PAUSE_S, grade, learnt
 from statecharts.events import Event, SessionEnded, SpeechStopped, SttFinal, SttPartial
 from statecharts.guessing import Guessing
 from statecharts.scene import Scene
@@ -56,8 +57,10 @@ class Hearing:
 
     def note_voice(self) -> None:
         """Know that the caller's voice is on, and that what was recognised so far is not all."""
+        context = self._context
         self._guessing.drop_guess()
-        self._context.voice_on, self._context.over_answer = True, False
+        context.pause_s = context.now - context.voice_ended_at if context.voice_ended_at else 0.0
+        context.voice_on, context.over_answer = True, False
         self._context.final_known = self._context.silence_over = False
 
     def note_silence(self, fact: SpeechStopped) -> None:
@@ -68,9 +71,22 @@ class Hearing:
         context.over_answer = context.speech is not None and context.speech.started_at > 0
 
     def await_end_of_turn(self) -> None:
-        """Count the silence, from the true end of the voice on."""
-        passed_s = self._context.now - self._context.voice_ended_at
-        self._timers.start("end_of_turn", self._policy.end_of_turn_s - passed_s)
+        """Count the silence, from the true end of the voice on; how long it has to be, the words tell once known."""
+        context = self._context
+        passed_s = context.now - context.voice_ended_at
+        text = self._scene.joined(context.text) if context.final_known else ""
+        self._timers.start("end_of_turn", grade(text, self._policy, context.least_wait_s) - passed_s)
+
+    def grade_silence(self) -> None:
+        """The words are known: they say how long the silence has to be."""
+        if self._context.final_known and not self._context.silence_over and self._policy.adaptive_end_of_turn:
+            self.await_end_of_turn()
+
+    def learn_pause(self) -> None:
+        """The caller went on after a pause: their pauses are that long."""
+        context = self._context
+        if 0 < context.pause_s < LONGEST_PAUSE_S:
+            context.least_wait_s = learnt(context.pause_s, self._policy, context.least_wait_s)
 
     def await_final_words(self) -> None:
         """The silence is long enough; the recogniser has to give its words now."""

@@ -20,6 +20,15 @@ class Policy(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Silence after the true end of the voice that ends the turn. People leave 0.2 s between turns; pauses inside read
     sentences reach 0.4 s in one recording out of ten, and an early end can be withdrawn."""
 
+    adaptive_end_of_turn: bool = True
+    """Whether that silence is graded by what was said (`endpointing.grade`); else it is always the same."""
+
+    end_of_turn_min_s: float = 0.2
+    """The silence that is enough when all signs say that the turn is over: what people leave between turns."""
+
+    end_of_turn_max_s: float = 0.9
+    """The silence that is waited for when words are being looked for; beyond a second one is asked "hello?"."""
+
     final_wait_s: float = 4.0
     """Longest wait for the recogniser after the turn's end: five times what it needs for 10 s of speech."""
 

@@ -16,6 +16,7 @@ from app.bench.turn import Figures, TurnBench, bench_turn, own_server
 from app.caller.link import Transport
 from app.caller.report import STAGES
 from app.caller.wav import BadRecording
+from app.cli.bench_endpointing import endpointing
 from app.settings import Settings, load_settings
 from statecharts.events import VoicechartError
 
@@ -27,6 +28,9 @@ _CLIPS = Path(__file__).parents[2] / "tests" / "speech"
 @click.group(name="bench")
 def command() -> None:
     """Measure this machine: nothing here is a test, so nothing here fails for being slow."""
+
+
+command.add_command(endpointing)
 
 
 @command.command()

@@ -13,8 +13,9 @@ from statecharts.stepping import RunningChart, Snapshot
 __all__ = ["Drive"]
 
 
-NO_GUESSES = Policy(speculation="off")
-"""What a turn leads to is the same whether it was guessed or not; `test_speculation.py` is about the guesses."""
+PLAIN = Policy(speculation="off", adaptive_end_of_turn=False)
+"""What a turn leads to is the same whether it was guessed or not, and however long the silence before it was;
+`test_speculation.py` and `test_endpointing.py` are about these."""
 
 
 class Drive:
@@ -23,7 +24,7 @@ class Drive:
     def __init__(
         self, policy: Policy | None = None, phrases: Phrases | None = None, snapshot: Snapshot | None = None
     ) -> None:
-        self.chart = RunningChart(policy or NO_GUESSES, phrases, snapshot)
+        self.chart = RunningChart(policy or PLAIN, phrases, snapshot)
         self.now = max(1000.0, self.chart.context.now)
         self.timers: dict[str, float] = dict(self.chart.context.timers)
         self.effects: list[Effect] = []

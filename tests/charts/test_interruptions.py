@@ -66,7 +66,7 @@ def test_words_stop_the_answer_and_are_the_next_turn() -> None:
 
 
 def test_a_player_that_cannot_pause_is_stopped_by_a_lasting_voice() -> None:
-    drive = speaking(Policy(pausable=False, speculation="off"))
+    drive = speaking(Policy(pausable=False, speculation="off", adaptive_end_of_turn=False))
     drive.take(SpeechStarted())
     drive.wait(Policy().barge_in_speech_s)
     assert drive.path == "LISTENING.hearing"
@@ -119,7 +119,7 @@ def test_the_same_word_while_we_listen_is_a_turn() -> None:
 
 
 def test_too_few_words_are_no_verdict_but_they_add_up() -> None:
-    drive = speaking(Policy(barge_in_min_words=3, speculation="off"))
+    drive = speaking(Policy(barge_in_min_words=3, speculation="off", adaptive_end_of_turn=False))
     drive.take(SpeechStarted())
     drive.wait(1.0)
     assert drive.path == "INTERRUPT.ducked"
@@ -139,7 +139,7 @@ def test_sound_without_words_is_borne_for_so_long_and_then_ignored() -> None:
 
 
 def test_an_uninterruptible_answer_is_not_even_ducked() -> None:
-    drive = speaking(Policy(interruptible=False, speculation="off"))
+    drive = speaking(Policy(interruptible=False, speculation="off", adaptive_end_of_turn=False))
     drive.take(SpeechStarted())
     drive.take(SttFinal(text="stop it please"), after_s=0.5)
     assert drive.chart.state == "SPEAKING"
@@ -147,7 +147,7 @@ def test_an_uninterruptible_answer_is_not_even_ducked() -> None:
 
 
 def test_the_detector_alone_may_not_pause_while_echo_settles() -> None:
-    drive = speaking(Policy(echo_warmup_s=3.0, speculation="off"), heard_s=0.5)
+    drive = speaking(Policy(echo_warmup_s=3.0, speculation="off", adaptive_end_of_turn=False), heard_s=0.5)
     drive.take(SpeechStarted())
     drive.wait(1.0)
     assert drive.path == "INTERRUPT.ducked"

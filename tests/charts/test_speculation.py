@@ -39,7 +39,7 @@ def paused(drive: Drive, text: str = QUESTION) -> Drive:
 
 
 def connected(mode: Literal["off", "text", "voice"] = "voice") -> Drive:
-    drive = Drive(Policy(speculation=mode))
+    drive = Drive(Policy(speculation=mode, adaptive_end_of_turn=False))
     drive.take(Connected())
     return drive
 

@@ -91,7 +91,7 @@ def test_intent_and_answer_are_asked_for_in_the_same_step() -> None:
 
 
 def test_the_end_of_turn_counts_from_the_true_end_of_the_voice() -> None:
-    drive = Drive(Policy(end_of_turn_s=0.5))
+    drive = Drive(Policy(end_of_turn_s=0.5, speculation="off", adaptive_end_of_turn=False))
     drive.take(Connected())
     drive.take(SpeechStarted(), after_s=1.0)
     drive.take(SpeechStopped(silence_s=0.2), after_s=1.0)
@@ -367,7 +367,7 @@ def test_a_caller_faster_than_the_greeting_is_not_talked_over() -> None:
 
 
 def test_a_filler_bridges_a_long_wait_and_the_answer_follows() -> None:
-    drive = asked(Drive(Policy(filler_after_s=0.8, speculation="off")))
+    drive = asked(Drive(Policy(filler_after_s=0.8, speculation="off", adaptive_end_of_turn=False)))
     drive.wait(0.81)
     assert drive.path == "THINKING.filling"
     drive.take(PlaybackDone(turn=1, kind="filler"), after_s=0.6)
