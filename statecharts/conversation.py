@@ -280,7 +280,9 @@ class ConversationChart(StateChart[object]):
         | whole(INTERRUPT).to(None, cond="of_speech", on="note_audio")
     )  # fmt: skip
     tts_done = (
-        SPEAKING.streaming.to(SPEAKING.draining, cond=["of_speech", "all_composed"], on="note_all_sent")
+        whole(THINKING).to(LISTENING.hearing, cond=["of_speech", "all_composed", "voice_on"], on="stay_silent")
+        | whole(THINKING).to(LISTENING.quiet, cond=["of_speech", "all_composed"], on="stay_silent")
+        | SPEAKING.streaming.to(SPEAKING.draining, cond=["of_speech", "all_composed"], on="note_all_sent")
         | whole(INTERRUPT).to(None, cond=["of_speech", "all_composed"], on="note_all_sent")
     )  # fmt: skip
     tts_failed = (

@@ -68,7 +68,7 @@ class ScriptedSpeaker:
         for start, end in (*self._audible, *playing):
             if joined and start <= joined[-1][1] + _EPSILON_S:
                 joined[-1] = (joined[-1][0], end)
-            elif end > start:
+            elif end > start + _EPSILON_S:
                 joined.append((start, end))
         return joined
 
