@@ -149,6 +149,12 @@ class ConversationChart(StateChart[object]):
         | whole(INTERRUPT).to(LISTENING.settling, event="stt_partial stt_final", cond="interrupting_words",
                               on=["take_floor", "keep_words", "take_words", "await_end_of_turn"])
     )  # fmt: skip
+    key_pressed = (
+        whole(SPEAKING).to(LISTENING.hearing, cond=["interruptible", "voice_on"], on="interrupt_speech")
+        | whole(SPEAKING).to(LISTENING.quiet, cond="interruptible", on="interrupt_speech")
+        | whole(INTERRUPT).to(LISTENING.hearing, cond="voice_on", on=["leave_overlap", "interrupt_speech"])
+        | whole(INTERRUPT).to(LISTENING.quiet, on=["leave_overlap", "interrupt_speech"])
+    )
     resumed = (
         whole(INTERRUPT).to(SPEAKING.draining, event="stt_final stt_failed", cond="all_sent", unless="voice_on",
                             on=["count_words", "resume_speech"])
@@ -274,7 +280,9 @@ class ConversationChart(StateChart[object]):
         | whole(INTERRUPT).to(None, cond="of_speech", on="note_audio")
     )  # fmt: skip
     tts_done = (
-        SPEAKING.streaming.to(SPEAKING.draining, cond=["of_speech", "all_composed"], on="note_all_sent")
+        whole(THINKING).to(LISTENING.hearing, cond=["of_speech", "all_composed", "voice_on"], on="stay_silent")
+        | whole(THINKING).to(LISTENING.quiet, cond=["of_speech", "all_composed"], on="stay_silent")
+        | SPEAKING.streaming.to(SPEAKING.draining, cond=["of_speech", "all_composed"], on="note_all_sent")
         | whole(INTERRUPT).to(None, cond=["of_speech", "all_composed"], on="note_all_sent")
     )  # fmt: skip
     tts_failed = (

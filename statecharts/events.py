@@ -24,6 +24,7 @@ __all__ = [
     "IntentDetected",
     "IntentFailed",
     "InvalidEvent",
+    "KeyPressed",
     "Kind",
     "MicDenied",
     "MicMuted",
@@ -264,6 +265,12 @@ class BargeIn(Event, frozen=True, kw_only=True):
     client_time: float | None = None
 
 
+class KeyPressed(Event, frozen=True, kw_only=True):
+    """The caller began to press keys; what they enter comes as typed text when it is whole."""
+
+    event_type = "voice.webrtc.key_pressed"
+
+
 class MicMuted(Event, frozen=True, kw_only=True):
     """The caller muted the microphone."""
 
@@ -297,7 +304,7 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
     for cls in (
         SessionStarted, SessionEnded, SpeechStarted, SpeechStopped, SttPartial, SttFinal, SttFailed,
         IntentDetected, IntentFailed, RagAnswerReady, RagFailed, TtsChunkReady, TtsDone, TtsFailed,
-        Connected, Disconnected, PlaybackStarted, PlaybackProgress, PlaybackDone, BargeIn,
+        Connected, Disconnected, PlaybackStarted, PlaybackProgress, PlaybackDone, BargeIn, KeyPressed,
         MicMuted, MicUnmuted, MicDenied, TimerFired,
     )
 }  # fmt: skip

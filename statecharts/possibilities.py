@@ -15,6 +15,7 @@ from statecharts.events import (
     Event,
     IntentDetected,
     IntentFailed,
+    KeyPressed,
     Kind,
     MicDenied,
     MicMuted,
@@ -214,6 +215,7 @@ def _facts(at: Snapshot, policy: Policy) -> Iterator[Event]:
     for text in (WORDS, BACKCHANNEL):
         yield SttFinal(timestamp=soon, text=text, origin="typed")
     yield SttFailed(timestamp=soon)
+    yield KeyPressed(timestamp=soon)
     for muted in (MicMuted, MicUnmuted, MicDenied):
         yield muted(timestamp=soon)
     yield from _of_workers(soon, turn)

@@ -16,6 +16,7 @@ __all__ = [
     "ClientMessage",
     "FinalTranscript",
     "Hangup",
+    "KeyPresses",
     "MarkMessage",
     "MarkPayload",
     "PartialTranscript",
@@ -179,11 +180,17 @@ class TypedText(Struct, frozen=True):
     text: str
 
 
+class KeyPresses(Struct, frozen=True):
+    """Keys of a telephone: 0 to 9, *, # and A to D."""
+
+    keys: str
+
+
 class Hangup(Struct, frozen=True):
     """The caller is done."""
 
 
-ClientMessage: TypeAlias = Playback | TypedText | Hangup
+ClientMessage: TypeAlias = Playback | TypedText | KeyPresses | Hangup
 
 _KNOWN = frozenset(cls.__struct_config__.tag for cls in ServerMessage.__args__)
 _DECODER: msgspec.json.Decoder[ServerMessage] = msgspec.json.Decoder(ServerMessage)
@@ -216,6 +223,8 @@ def encode(message: ClientMessage) -> str:
             fields: dict[str, object] = {"type": "hangup"}
         case TypedText(text=text):
             fields = {"type": "stt_final", "text": text, "confidence": 1.0}
+        case KeyPresses(keys=keys):
+            fields = {"type": "keys", "keys": keys}
         case Playback(event=event, turn=turn, kind=kind, played_s=played_s):
             payload = {"turn": turn, "kind": kind} | ({} if played_s is None else {"played_s": played_s})
             fields = {"type": "webrtc_event", "event_type": f"voice.webrtc.{event}", "payload": payload}

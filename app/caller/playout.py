@@ -71,9 +71,9 @@ class ChunkPlayer:
         return reports + self.advance(now)
 
     def _enqueue(self, chunk: TtsChunkPayload, now: float) -> None:
-        if chunk.turn <= self._stopped_turn:
-            return
         hearing = next((h for h in self.hearings if (h.turn, h.kind) == (chunk.turn, chunk.kind)), None)
+        if chunk.turn < self._stopped_turn or (hearing is not None and hearing.ended == "stopped"):
+            return  # after a filler that was stopped the turn's answer may still come
         if hearing is None:
             hearing = Hearing(chunk.turn, chunk.kind, first_at=now)
             self.hearings.append(hearing)

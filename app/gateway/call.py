@@ -12,7 +12,8 @@ import structlog
 from adapters.media.port import MediaLeg
 from app.gateway.client import Client, Socket
 from app.gateway.ear import Ear
-from app.gateway.messages import BadMessage, read_message
+from app.gateway.keypad import Keypad
+from app.gateway.messages import BadMessage, KeysPressed, read_message
 from app.gateway.mouth import Mouth
 from app.gateway.services import CallServices, Message
 from statecharts.effects import Speak
@@ -67,6 +68,7 @@ class Call:
         self.client = Client(self._lose_client)
         self._mouth = Mouth(services.voice, self._audible_leg, lambda event: publish(event, 0.0), self._tell)
         self._ear = Ear(services.activity(), services.recogniser, self._policy, publish, self._reflex)
+        self._keypad = Keypad(self._take)
         self._tasks: asyncio.Queue[Coroutine[object, object, None]] = asyncio.Queue()
         self._connect_id = ""
         self._welcomed = asyncio.Event()
@@ -211,14 +213,23 @@ class Call:
     async def hear_message(self, data: str | bytes) -> None:
         """Take one of the client's messages; a bad one is answered with an error and changes nothing."""
         try:
-            event = read_message(data, self._mouth.turn)
+            said = read_message(data, self._mouth.turn)
         except BadMessage as error:
             await self.refuse(error.code, str(error))
             return
+        if isinstance(said, KeysPressed):
+            self._keypad.press(said.keys)
+        else:
+            self._take(said)
+
+    def _take(self, event: Event) -> None:
+        """Take a fact that comes from the client."""
         if isinstance(event, (PlaybackStarted, PlaybackProgress, PlaybackDone)) and event.played_s is not None:
             self._played = (event.turn, event.played_s)
         if isinstance(event, BargeIn):
             self._reflex(True)
+        if isinstance(event, SessionEnded):
+            self._keypad.flush()
         self._publish(event, 0.0)
 
     @property
@@ -228,7 +239,7 @@ class Call:
 
     def end(self, reason: str) -> None:
         """Ask that the session end."""
-        self._publish(SessionEnded(reason=reason), 0.0)
+        self._take(SessionEnded(reason=reason))
 
     async def refuse(self, code: str, message: str) -> None:
         """Tell the client that something it sent cannot be taken."""
@@ -339,6 +350,7 @@ class Call:
     async def finish(self, reason: str) -> None:
         """Let the client go, after what it has still to be told; what it said last is still recognised."""
         self.over = True
+        self._keypad.forget()
         self._mouth.cancel()
         await self.client.flush()
         if self.client.socket is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 from msgspec import Struct
 
@@ -20,7 +22,7 @@ from statecharts.events import (
     VoicechartError,
 )
 
-__all__ = ["MAX_MESSAGE_BYTES", "BadMessage", "read_message"]
+__all__ = ["MAX_MESSAGE_BYTES", "BadMessage", "KeysPressed", "read_message"]
 
 MAX_MESSAGE_BYTES = 64 * 1024
 
@@ -45,6 +47,12 @@ class _Typed(Struct):
     confidence: float = 1.0
 
 
+class KeysPressed(Struct, frozen=True):
+    """Keys of a telephone."""
+
+    keys: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-D*#]{1,64}$")]
+
+
 class _Report(Struct):
     turn: int | None = None
     played_s: float | None = None
@@ -57,8 +65,8 @@ class _WebRtcEvent(Struct):
     payload: _Report | None = None
 
 
-def read_message(data: str | bytes, playing_turn: int) -> Event:
-    """Return the fact in a client's JSON message.
+def read_message(data: str | bytes, playing_turn: int) -> Event | KeysPressed:
+    """Return the fact, or the keys, in a client's JSON message.
 
     Args:
         data: The text frame.
@@ -77,11 +85,13 @@ def read_message(data: str | bytes, playing_turn: int) -> Event:
                 return _typed(msgspec.convert(message, _Typed))
             case "webrtc_event":
                 return _client_event(msgspec.convert(message, _WebRtcEvent), playing_turn)
+            case "keys":
+                return msgspec.convert(message, KeysPressed)
             case "hangup":
                 return SessionEnded(reason="hangup")
             case other:
                 raise BadMessage(
-                    "unknown_type", f"unknown message type {other!r}; known are webrtc_event, stt_final, hangup"
+                    "unknown_type", f"unknown message type {other!r}; known are webrtc_event, stt_final, keys, hangup"
                 )
     except msgspec.ValidationError as error:
         raise BadMessage("bad_field", f"{message.get('type')}: {error}") from error

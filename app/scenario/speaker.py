@@ -46,7 +46,7 @@ class ScriptedSpeaker:
         self._report = report
         self._microphone = MicrophoneQueue()
         self._parts: deque[_Part] = deque()
-        self._stopped_turn = -1
+        self._stopped: set[tuple[int, Kind]] = set()
         self._paused_turn: int | None = None
         self._changed = asyncio.Event()
         self._audible: list[tuple[float, float]] = []
@@ -68,7 +68,7 @@ class ScriptedSpeaker:
         for start, end in (*self._audible, *playing):
             if joined and start <= joined[-1][1] + _EPSILON_S:
                 joined[-1] = (joined[-1][0], end)
-            elif end > start:
+            elif end > start + _EPSILON_S:
                 joined.append((start, end))
         return joined
 
@@ -86,7 +86,7 @@ class ScriptedSpeaker:
 
     async def play(self, chunk: SpokenChunk) -> None:
         """Put a chunk behind those that came before."""
-        if chunk.turn <= self._stopped_turn:
+        if (chunk.turn, chunk.kind) in self._stopped:
             return
         if not self._parts or (self._parts[-1].turn, self._parts[-1].kind) != (chunk.turn, chunk.kind):
             self._parts.append(_Part(chunk.turn, chunk.kind, deque()))
@@ -152,10 +152,10 @@ class ScriptedSpeaker:
         await self._report(Playback(event, part.turn, part.kind, part.played_s))  # type: ignore[arg-type]
 
     async def _stop(self, turn: int) -> None:
-        self._stopped_turn = max(self._stopped_turn, turn)
         cut = [part for part in self._parts if part.turn <= turn]
         if cut:
             self._halt(cut[0])
         self._parts = deque(part for part in self._parts if part.turn > turn)
+        self._stopped |= {(part.turn, part.kind) for part in cut}
         for part in cut:
             await self._report(Playback("playback_done", part.turn, part.kind, part.played_s + part.into_s))

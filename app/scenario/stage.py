@@ -7,8 +7,9 @@ import uuid
 
 from adapters.bus.memory import MemoryBus
 from adapters.media.port import FedLeg, PeerLeg
-from app.caller.messages import ClientMessage, Hangup, Playback, TypedText, encode
+from app.caller.messages import ClientMessage, Hangup, KeyPresses, Playback, TypedText, encode
 from app.gateway.call import Call
+from app.gateway.keypad import PAUSE_S
 from app.gateway.services import CallServices, Message, Send
 from app.runtime import Parts, Runtime
 from app.scenario.format import HangsUp, Keys, Scenario, Types
@@ -145,16 +146,18 @@ class _Stage:
     async def _act(self, call: Call) -> None:
         """Do what the caller does beside speaking."""
         acts = [act for act in self._scenario.caller if isinstance(act, Types | Keys | HangsUp)]
+        entered_at = 0.0
         for act in sorted(acts, key=lambda act: act.at):
             await self._until(act.at)
             match act:
                 case Types():
                     await self._say(TypedText(act.types))
                 case Keys():
-                    await self._say(TypedText(act.keys))
+                    await self._say(KeyPresses(act.keys))
+                    entered_at = act.at + PAUSE_S
                 case HangsUp() if act.hangs_up:
                     await self._say(Hangup())
-        await self._until(self._script.ends_at)
+        await self._until(max(entered_at, self._script.ends_at))
         self._acting = False
 
     async def _rest(self, bus: MemoryBus, session_id: str, background: list[asyncio.Task[None]]) -> str:

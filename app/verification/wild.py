@@ -14,6 +14,7 @@ from statecharts.events import (
     Event,
     IntentDetected,
     IntentFailed,
+    KeyPressed,
     MicDenied,
     MicMuted,
     MicUnmuted,
@@ -49,7 +50,7 @@ _INTENTS = st.sampled_from(["question", "greeting", "repeat", "help", "stop", "g
 _KINDS = st.sampled_from(["answer", "answer", "answer", "filler", "apology", "greeting"])
 
 _EVENTS: st.SearchStrategy[Event] = st.one_of(
-    st.just(Connected()), st.just(Disconnected()), st.just(SessionStarted()), st.just(BargeIn()),
+    st.just(Connected()), st.just(Disconnected()), st.just(SessionStarted()), st.just(BargeIn()), st.just(KeyPressed()),
     st.just(MicMuted()), st.just(MicUnmuted()), st.just(MicDenied()), st.just(SttFailed()),
     st.builds(SessionEnded, reason=st.just("hangup")),
     st.just(SpeechStarted()), st.just(SpeechStarted()),
@@ -66,8 +67,8 @@ _EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.builds(TimerFired, name=st.sampled_from(sorted(TIMERS))),
 )  # fmt: skip
 _CALLERS = (
-    Connected, Disconnected, SessionStarted, SessionEnded, BargeIn, MicMuted, MicUnmuted, MicDenied, SttFailed,
-    SpeechStarted, SpeechStopped, SttPartial, SttFinal, TimerFired,
+    Connected, Disconnected, SessionStarted, SessionEnded, BargeIn, KeyPressed, MicMuted, MicUnmuted, MicDenied,
+    SttFailed, SpeechStarted, SpeechStopped, SttPartial, SttFinal, TimerFired,
 )  # fmt: skip
 
 Choice = tuple[float, Event | int, int]

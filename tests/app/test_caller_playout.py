@@ -123,6 +123,17 @@ def test_a_filler_is_counted_apart_from_the_answer() -> None:
     assert [r.played_s for r in done] == pytest.approx([0.3, 0.6])
 
 
+def test_after_a_filler_that_was_stopped_the_answer_of_its_turn_is_played() -> None:
+    player = ChunkPlayer()
+    player.take(chunk(1, 0.6, is_final=True, kind="filler"), 0.0)
+    player.take(order("stop"), 0.2)
+    player.take(chunk(1, 0.3, is_final=True, kind="filler"), 0.3)
+    player.take(chunk(1, 0.5, is_final=True), 0.4)
+    done = [report for report in ticks(player, 0.4, 1.2) if report.event == "playback_done"]
+    assert [report.kind for report in done] == ["answer"]
+    assert done[0].played_s == pytest.approx(0.5)
+
+
 def test_what_was_heard_at_two_rates_becomes_one_recording() -> None:
     heard = Heard()
     heard.add(1.0, pcm16(0.5, 22_050), 22_050)

@@ -20,7 +20,8 @@ export class SocketLeg {
   #capture = null;
   #source = null;
   #streams = new Map(); // by key: the resampler, and how many samples of which rate were given
-  #stopped = -1; // the newest turn that was stopped: what still arrives of it is thrown away
+  #stopped = -1; // the newest turn that was stopped: what still arrives of turns before it is thrown away,
+  #gone = new Set(); // and of it what had begun; after a filler that was stopped its answer may still come
   #newest = null;
   #answers = new Map();
   #token = 0;
@@ -47,8 +48,8 @@ export class SocketLeg {
   }
 
   chunk({ audio_base64, sample_rate, turn, kind, is_final }) {
-    if (turn <= this.#stopped) return;
     const key = `${turn}/${kind}`;
+    if (turn < this.#stopped || this.#gone.has(key)) return;
     const stream = this.#stream(key, turn, sample_rate);
     const samples = decode(audio_base64);
     stream.given += samples.length;
@@ -113,8 +114,10 @@ export class SocketLeg {
   }
 
   async #stop(turn) {
+    if (turn > this.#stopped) this.#gone.clear();
     this.#stopped = Math.max(this.#stopped, turn);
     const keys = [...this.#streams.keys()].filter((key) => turnOf(key) <= turn);
+    for (const key of keys) this.#gone.add(key);
     if (keys.length === 0) return; // this turn did not come this way
     const token = ++this.#token;
     const answered = new Promise((resolve) => this.#answers.set(token, resolve));
