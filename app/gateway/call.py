@@ -167,6 +167,7 @@ class Call:
     def _maybe_disconnected(self, reason: str) -> None:
         if not self.client.present and self._welcomed.is_set() and not self.ended.is_set():
             self._welcomed.clear()
+            self._mouth.suspend()
             self._publish(Disconnected(reason=reason), 0.0)
 
     def _lose_client(self, reason: str) -> None:
