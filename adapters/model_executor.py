@@ -63,7 +63,11 @@ class ModelExecutor:
                 _tell(loop, _finish, done, result)
 
         self._add(job, deadline)
-        return await done
+        try:
+            return await done
+        finally:
+            if done.cancelled():
+                self._drop(job)
 
     async def stream(self, make: Callable[[], Iterator[_T]], *, deadline: float = 0.0) -> AsyncIterator[_T]:
         """Run a generator on a thread and yield its pieces; when the consumer stops, it stops between two pieces.
@@ -78,6 +82,8 @@ class ModelExecutor:
         stopped = threading.Event()
 
         def job() -> None:
+            if stopped.is_set():
+                return
             try:
                 for piece in make():
                     room.acquire()
@@ -99,6 +105,7 @@ class ModelExecutor:
         finally:
             stopped.set()
             room.release()
+            self._drop(job)
 
     def close(self) -> None:
         """Drop what waits, let what runs end, and join the threads."""
@@ -117,6 +124,14 @@ class ModelExecutor:
                 raise ExecutorFull(f"{len(self._jobs)} jobs wait already")
             heapq.heappush(self._jobs, (deadline, next(self._order), job))
             self._free.notify()
+
+    def _drop(self, unwanted: Callable[[], None]) -> None:
+        # A job that nobody waits for must not take the place of one that somebody does.
+        with self._free:
+            kept = [waiting for waiting in self._jobs if waiting[2] is not unwanted]
+            if len(kept) < len(self._jobs):
+                self._jobs = kept
+                heapq.heapify(self._jobs)
 
     def _work(self) -> None:
         while True:

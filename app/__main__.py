@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from app.cli.frame import main
-
 if __name__ == "__main__":
+    try:
+        from app.cli.frame import main
+    except KeyboardInterrupt:  # before there is anybody to tell
+        sys.exit(130)
     sys.exit(main())

@@ -119,7 +119,12 @@ class Orchestrator:
             if conversation is None:
                 record = SessionRecord(session_id=envelope.session_id)
                 conversation = conversations[envelope.session_id] = Conversation(record, self._policy, self._phrases)
-            folded.append(conversation.fold(entry, envelope))
+            try:
+                folded.append(conversation.fold(entry, envelope))
+            except Exception:  # noqa: BLE001 - one fact must not end all conversations, now and at every restart
+                _log.exception("fact_not_folded", session=envelope.session_id, event_id=envelope.event_id)
+                self._figures.count(envelope.event_type, "failed", 0.0)
+                conversations[envelope.session_id] = Conversation(conversation.record, self._policy, self._phrases)
         return folded
 
     async def _commit(self, lease: Lease, batch: Batch, folded: list[Folded]) -> None:

@@ -172,7 +172,7 @@ def _bus_fallback(environment: Mapping[str, str]) -> str:
     """Return the bus that `REDIS_URL` and `BROKER_TYPE` name, where nothing of ours does."""
     if environment.get("VOICECHART_BUS") or _in_file("bus"):
         return ""
-    broker = environment.get("BROKER_TYPE", "redis_streams")
+    broker = environment.get("BROKER_TYPE") or "redis_streams"
     if broker == "memory":
         return "memory://"
     if broker != "redis_streams":

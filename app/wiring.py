@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,6 @@ from adapters.media.webrtc import WebRtcPeer
 from adapters.media.webrtc_seam import assert_aiortc_unchanged
 from adapters.media.websocket import WebSocketLeg
 from adapters.recognisers.whisper import WhisperRecogniser
-from adapters.voices.edge import EdgeVoice
 from adapters.voices.espeak import EspeakVoice
 from adapters.voices.fallback import FallbackVoice
 from adapters.voices.piper import PiperVoice
@@ -93,8 +93,11 @@ async def load_parts(settings: Settings, roles: Sequence[str], progress: Callabl
     """
     parts = Parts(policy=_read(Policy, settings.policy, "policy"), phrases=_read(Phrases, settings.phrases, "phrases"))
 
+    # Not asyncio's own threads: its loop waits for those before it ends, and a model that loads cannot be called back.
+    loader = ThreadPoolExecutor(4, "loader")
+
     async def load(name: str, make: Callable[[], _T]) -> _T:
-        made = await asyncio.to_thread(make)
+        made = await asyncio.get_running_loop().run_in_executor(loader, make)
         told = getattr(made, "name", "")
         progress(f"{name} ({told})" if told else name)
         return made
@@ -114,6 +117,8 @@ async def load_parts(settings: Settings, roles: Sequence[str], progress: Callabl
                 voice = group.create_task(load("voice", partial(_voice, settings.voice)))
     except* VoicechartError as errors:
         raise errors.exceptions[0] from None
+    finally:
+        loader.shutdown(wait=False)
     if "workers" in roles:
         parts.answerer = answers.result()
     if "gateway" in roles:
@@ -136,6 +141,8 @@ def _voice(name: str) -> Voice:
     if name == "espeak":
         return espeak
     if name == "edge":
+        from adapters.voices.edge import EdgeVoice  # the only one that needs aiohttp, a tenth of a start
+
         return FallbackVoice(EdgeVoice(), espeak)
     if importlib.util.find_spec("piper") is None:
         _log.warning("voice_missing", voice="piper", instead="espeak", advice="install voicechart[piper]")

@@ -73,11 +73,22 @@ class ScriptedRecogniser:
 
 
 class ToneVoice:
-    """Speaks every word as a tone of a tenth of a second; "broken" cannot be spoken."""
+    """Speaks every word as a tone of a tenth of a second; "broken" cannot be spoken.
+
+    Args:
+        free: When it may begin; by default at once.
+    """
 
     name = "tone"
 
+    def __init__(self, free: asyncio.Event | None = None) -> None:
+        self._free = free
+        self.asked: list[str] = []
+
     async def synthesise(self, text: str, *, deadline: float = 0.0) -> AsyncIterator[SpeechPiece]:
+        self.asked.append(text)
+        if self._free is not None:
+            await self._free.wait()
         if "broken" in text:
             raise VoiceFailed(f"cannot say {text!r}")
         for _ in text.split():

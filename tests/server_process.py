@@ -30,7 +30,7 @@ class ServerProcess:
     """`voicechart serve` with a folder and a port of its own."""
 
     def __init__(self, folder: Path, *options: str, port: int | None = None) -> None:
-        self.port = port or free_port()
+        self.port = free_port() if port is None else port
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / f"server-{self.port}.log"
         command = [sys.executable, "-m", "app", "serve", "--port", str(self.port), "--data", str(folder / "data")]

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters.bus.port import Command, LogEntry
+from adapters.nesting import MAX_DEPTH, too_deep
 from statecharts.events import Envelope
 
 __all__ = [
@@ -31,6 +32,7 @@ class _Owned(Struct):
 
 
 _OWNED = msgspec.json.Decoder(_Owned)
+_SESSION_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _POSITION = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18}))?")
 
 
@@ -53,10 +55,18 @@ def decode_entry(position: str, data: bytes | None) -> LogEntry:
     """Return an entry of the log; what a stranger wrote wrongly becomes an entry with an error, never an exception."""
     if data is None:
         return LogEntry(position=position, envelope=None, error="the entry has no field `data`")
+    if too_deep(data):
+        return LogEntry(position=position, envelope=None, error=f"no envelope: it nests deeper than {MAX_DEPTH} levels")
     try:
         envelope = _ENVELOPES.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return LogEntry(position=position, envelope=None, error=f"no envelope: {error}")
+    if _SESSION_ID.fullmatch(envelope.session_id) is None:
+        # Keys are built from it, and pages name it.
+        return LogEntry(
+            position=position, envelope=None,
+            error=f"no envelope: a session id is a UUID in lower case; this is {envelope.session_id[:80]!r}",
+        )  # fmt: skip
     return LogEntry(position=position, envelope=envelope)
 
 

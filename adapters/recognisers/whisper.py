@@ -70,8 +70,9 @@ class WhisperRecogniser:
         bins = self._model.feature_extractor.mel_filters.shape[0]
         self._silence: Samples = self._encode(np.zeros((bins, WINDOW_FRAMES), dtype=np.float32))
         self._executor = ModelExecutor("whisper", threads=1, capacity=CAPACITY)
-        # The first decode allocates; better now than in the first utterance.
-        self._recognise(np.zeros(RATE_HZ, dtype=np.float32) + np.float32(0.001))
+        # The first decode allocates; better now than in the first utterance. (Not `_recognise`: hearing no words, it
+        # would go the long way besides, which takes a second.)
+        self._spliced(np.zeros(RATE_HZ, dtype=np.float32) + np.float32(0.001))
 
     async def recognise(self, pcm: bytes, *, deadline: float = 0.0) -> Recognised:
         samples: Samples = np.frombuffer(pcm[: len(pcm) // 2 * 2], "<i2").astype(np.float32) / np.float32(32768)

@@ -16,6 +16,7 @@ from app.bench.turn import Figures, TurnBench, bench_turn, own_server
 from app.caller.link import Transport
 from app.caller.report import STAGES
 from app.caller.wav import BadRecording
+from app.cli.address import SERVER_URL
 from app.cli.bench_endpointing import endpointing
 from app.settings import Settings, load_settings
 from statecharts.events import VoicechartError
@@ -36,7 +37,9 @@ command.add_command(endpointing)
 @command.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--repeat", type=click.IntRange(min=1), default=1, show_default=True, help="Speak every clip so often.")
-@click.option("--url", help="Address of a running server; without it one is started for the benchmark.")
+@click.option(
+    "--url", type=SERVER_URL, help="Address of a running server; without it one is started for the benchmark."
+)
 @click.option(
     "--transport",
     "transports",
@@ -123,7 +126,7 @@ def bus(events: int, rate: float, address: str | None, as_json: bool) -> None:
     First as fast as it goes, for throughput and cost; then at a steady rate, for latency.
     """
     with tempfile.TemporaryDirectory() as folder:
-        result = asyncio.run(_bus(load_settings(bus=address, data=folder), events, rate))
+        result = asyncio.run(_bus(load_settings(bus=address or "", data=folder), events, rate))
     if as_json:
         click.echo(msgspec.json.encode(result))
         return

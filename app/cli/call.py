@@ -14,6 +14,7 @@ from app.caller.call import ANSWER_TIMEOUT_S, Call, open_link
 from app.caller.link import Transport
 from app.caller.report import CallReport, render
 from app.caller.wav import BadRecording, Speech, read_wav, write_wav
+from app.cli.address import url_option
 from statecharts.events import VoicechartError
 
 __all__ = ["command"]
@@ -21,7 +22,7 @@ __all__ = ["command"]
 
 @click.command(name="call")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--url", default="http://127.0.0.1:8000", show_default=True, help="Address of the server.")
+@url_option
 @click.option(
     "--transport",
     type=click.Choice(["webrtc", "ws"]),

@@ -16,6 +16,7 @@ from rich.text import Text
 from app.caller.call import ANSWER_TIMEOUT_S, open_link
 from app.caller.chat import Chat
 from app.caller.report import STATE_COLOURS
+from app.cli.address import url_option
 from statecharts.events import VoicechartError
 
 __all__ = ["command"]
@@ -24,7 +25,7 @@ _HELP = "Type a line and press Enter. /help shows this, /quit or Ctrl-D hangs up
 
 
 @click.command(name="chat")
-@click.option("--url", default="http://127.0.0.1:8000", show_default=True, help="Address of the server.")
+@url_option
 def command(url: str) -> None:
     """Talk to the server by keyboard: each line is a turn, each answer is printed as it comes.
 

@@ -12,7 +12,7 @@ from click.exceptions import Exit
 from app.version import VERSION
 from statecharts.events import VoicechartError
 
-__all__ = ["cli", "main"]
+__all__ = ["cli", "complain", "main"]
 
 _COMMANDS = {
     "serve": "Serve voice sessions.",
@@ -66,25 +66,26 @@ def main() -> int:
     except Exit as error:
         return error.exit_code
     except click.ClickException as error:
-        _complain(error.format_message())
+        complain(error.format_message())
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
     except VoicechartError as error:
         from app.settings import BadSetting
 
-        _complain(str(error))
+        complain(str(error))
         return 2 if isinstance(error, BadSetting) else 1
     except BrokenPipeError:
         # Whoever read us (`head`) has enough; keep the interpreter from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        _complain(str(error))
+        complain(str(error))
         return 1
     return outcome if isinstance(outcome, int) else 0
 
 
-def _complain(message: str) -> None:
+def complain(message: str) -> None:
+    """Tell an error, its further lines set in."""
     indented = message.replace("\n", "\n            ")
     sys.stderr.write(f"voicechart: {indented}\n")

@@ -25,5 +25,10 @@ def log_to_stderr(level: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=_to_stderr,
     )
+
+
+def _to_stderr(*_: object) -> structlog.PrintLogger:
+    # Looked up at each line: stderr may be another one by then, and the first closed.
+    return structlog.PrintLogger(sys.stderr)

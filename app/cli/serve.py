@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+import os
+import sys
+from typing import NoReturn
 
 import rich_click as click
 
+from app.cli.frame import complain
 from app.cli.logs import log_to_stderr
-from app.settings import load_settings
+from app.settings import Settings, load_settings
+from statecharts.events import VoicechartError
 
 __all__ = ["command"]
 
@@ -22,7 +27,7 @@ __all__ = ["command"]
 @click.option("--voice", type=click.Choice(["piper", "espeak", "edge"]), help="Voice to speak with.  [default: piper]")
 @click.option("--model", help="Whisper model to recognise with.  [default: tiny.en]")
 @click.option("--insecure", is_flag=True, default=None, help="Listen to other machines though nobody signs in.")
-def command(**flags: object) -> int:
+def command(**flags: object) -> NoReturn:
     """Serve voice sessions; prints the address to open. Ctrl-C ends it."""
     settings = load_settings(**flags)
     if not _is_loopback(settings.host) and not settings.insecure:
@@ -31,9 +36,29 @@ def command(**flags: object) -> int:
             "Pass --insecure if that is what you want, or leave --host out."
         )
     log_to_stderr(settings.log_level)
+    _leave(_serve(settings))
+
+
+def _serve(settings: Settings) -> int:
     from app.server.serving import serve
 
-    return serve(settings)
+    try:
+        return serve(settings)
+    except VoicechartError as error:
+        complain(str(error))
+        return 1
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process at once.
+
+    Models run and load in threads that are deep in libraries, where they cannot be called back. Waiting for them, the
+    interpreter would take seconds to end; not waiting, it dies under them (SIGABRT, seen in the recogniser). Nothing of
+    ours is left to do here: the log's server has ended, its files are written.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _is_loopback(host: str) -> bool:

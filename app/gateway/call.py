@@ -76,7 +76,7 @@ class Call:
         self._played = (0, 0.0)
         self._reflex_turn: int | None = None
         self._undo: asyncio.TimerHandle | None = None
-        self._group: asyncio.TaskGroup | None = None
+        self._closed = False
 
     # --- life
 
@@ -84,19 +84,21 @@ class Call:
         """Run ear, mouth and messages until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
-                self._group = group
                 group.create_task(self._mouth.run())
                 group.create_task(self.client.deliver())
                 while True:
                     group.create_task(await self._tasks.get())
         finally:
-            self._group = None
+            self._closed = True
             while not self._tasks.empty():
                 self._tasks.get_nowait().close()
             await self._ear.close()
             await self.client.drop_peer()
 
     def _do(self, work: Coroutine[object, object, None]) -> None:
+        if self._closed:
+            work.close()  # a callback that comes late
+            return
         # Unbounded: what is put here is taken at once; it only bridges plain callbacks to the task group.
         self._tasks.put_nowait(work)
 
@@ -173,6 +175,7 @@ class Call:
     def _maybe_disconnected(self, reason: str) -> None:
         if not self.client.present and self._welcomed.is_set() and not self.ended.is_set():
             self._welcomed.clear()
+            self._mouth.suspend()
             self._publish(Disconnected(reason=reason), 0.0)
 
     def _lose_client(self, reason: str) -> None:
@@ -234,12 +237,19 @@ class Call:
 
     @property
     def busy(self) -> bool:
-        """Whether a turn is being answered now."""
-        return self._where["state"] in ("THINKING", "SPEAKING", "INTERRUPT")
+        """Whether the caller is in the middle of saying something, or of hearing the answer."""
+        return self._where["state"] in ("THINKING", "SPEAKING", "INTERRUPT") or self._ear.hearing
 
     def end(self, reason: str) -> None:
         """Ask that the session end."""
         self._take(SessionEnded(reason=reason))
+
+    def abandon(self) -> None:
+        """Let everything go at once, after a mistake of ours."""
+        self.end("an internal error")
+        if self.client.socket is not None:
+            self.client.socket.end(1011, "an internal error")
+        self.ended.set()
 
     async def refuse(self, code: str, message: str) -> None:
         """Tell the client that something it sent cannot be taken."""
@@ -356,7 +366,7 @@ class Call:
         if self.client.socket is not None:
             self.client.socket.end(1000, reason)
         await self.client.drop_peer()
-        if self._group is None or reason == ERASED:
+        if self._closed or reason == ERASED:
             self.ended.set()
         else:
             self._do(self._hear_out())

@@ -72,6 +72,11 @@ class Ear:
         """Whether the caller's voice is heard now."""
         return self._segment is not None
 
+    @property
+    def hearing(self) -> bool:
+        """Whether there are sounds of the caller's that nobody has taken up yet."""
+        return self._utterance_start is not None
+
     def hear(self, pcm: bytes) -> None:
         """Take the next piece of the microphone's audio (s16le, 16 kHz mono, any even length)."""
         for heard in self._activity.hear(pcm):

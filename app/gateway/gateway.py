@@ -62,7 +62,11 @@ class Gateway:
                     if call is None or command.epoch < self._epochs.get(command.session_id, 0):
                         continue
                     self._epochs[command.session_id] = command.epoch
-                    await call.obey(command.effects)
+                    try:
+                        await call.obey(command.effects)
+                    except Exception:  # noqa: BLE001 - one broken call must not end the others: it is let go
+                        _log.exception("call_failed", session=call.session_id)
+                        call.abandon()
         finally:
             for task in self._running.values():
                 task.cancel()
@@ -136,8 +140,7 @@ class Gateway:
                 await asyncio.gather(run, ended, return_exceptions=True)
         except Exception:  # noqa: BLE001 - one broken call must not end the others: it is let go, the log says why
             _log.exception("call_failed", session=call.session_id)
-            call.end("an internal error")
-            await call.finish("an internal error")
+            call.abandon()
         finally:
             if self._calls.get(call.session_id) is call:
                 for kept in (self._calls, self._running, self._metadata, self._epochs):

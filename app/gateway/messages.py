@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Struct
 
+from adapters.nesting import MAX_DEPTH, too_deep
 from statecharts.events import (
     BargeIn,
     Event,
@@ -75,8 +76,11 @@ def read_message(data: str | bytes, playing_turn: int) -> Event | KeysPressed:
     Raises:
         BadMessage: It is no JSON object, of no known type, or a field is missing, wrong or out of range.
     """
+    raw = data.encode() if isinstance(data, str) else data
+    if too_deep(raw):
+        raise BadMessage("bad_json", f"a message nests at most {MAX_DEPTH} levels deep; this one goes deeper")
     try:
-        message = msgspec.json.decode(data, type=dict[str, object])
+        message = msgspec.json.decode(raw, type=dict[str, object])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadMessage("bad_json", f"a message is a JSON object; this is not: {error}") from error
     try:

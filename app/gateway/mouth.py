@@ -73,6 +73,9 @@ class Mouth:
         self._ahead_until = 0.0
         self._used_leg: MediaLeg | None = None
         self._synthesis: asyncio.Task[None] | None = None
+        self._request: Speak | None = None
+        self._begun = False
+        self._suspended = False
 
     @property
     def turn(self) -> int:
@@ -132,6 +135,7 @@ class Mouth:
         self._guessed.clear()
         while not self._wanted.empty():
             self._wanted.get_nowait()
+        self._request = None
         self._ready.clear()
         self._lengths.clear()
         if self._synthesis is not None:
@@ -142,6 +146,12 @@ class Mouth:
     def forget(self) -> None:
         """What was sent is over: it need not be sent again to a client that comes back."""
         self._sent.clear()
+
+    def suspend(self) -> None:
+        """The client is gone: a sentence of which there is no sound yet waits until one is there again."""
+        if self._synthesis is not None and not self._synthesis.done() and not self._begun:
+            self._suspended = True
+            self._synthesis.cancel()
 
     def wake(self) -> None:
         """Look again where audio may go."""
@@ -194,14 +204,25 @@ class Mouth:
 
     async def _synthesise_wanted(self) -> None:
         while True:
-            request = await self._wanted.get()
-            self._synthesis = asyncio.create_task(self._synthesise(request), name="mouth-sentence")
-            try:
-                await asyncio.wait([self._synthesis])
-            finally:
-                self._synthesis.cancel()
-            if not self._synthesis.cancelled() and (error := self._synthesis.exception()) is not None:
-                raise error
+            self._request = await self._wanted.get()
+            while self._request is not None:
+                if self._leg() is None:  # it would be work for nobody, before that of calls where somebody listens
+                    self._changed.clear()
+                    await self._changed.wait()
+                else:
+                    await self._try_to_synthesise(self._request)
+
+    async def _try_to_synthesise(self, request: Speak) -> None:
+        self._begun = self._suspended = False
+        self._synthesis = asyncio.create_task(self._synthesise(request), name="mouth-sentence")
+        try:
+            await asyncio.wait([self._synthesis])
+        finally:
+            self._synthesis.cancel()
+        if not self._suspended:
+            self._request = None
+        if not self._synthesis.cancelled() and (error := self._synthesis.exception()) is not None:
+            raise error
 
     async def _synthesise(self, request: Speak) -> None:
         """Turn a sentence into chunks; the last chunk of an answer is held back until it is known to be the last."""
@@ -210,7 +231,7 @@ class Mouth:
         try:
             if request.text:
                 async for piece in _chunks(self._voice, request.text, loop.time() + max(0.0, self._lead_s())):
-                    rate_hz = piece.rate_hz
+                    rate_hz, self._begun = piece.rate_hz, True
                     made_s += len(piece.pcm) / 2 / rate_hz
                     if held:
                         await self._make_ready(request, held, rate_hz, text, is_final=False)

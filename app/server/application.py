@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from litestar import Litestar, Response, get
+from litestar import Litestar, Response, Router, get
 from litestar.config.response_cache import ResponseCacheConfig
 from litestar.datastructures import ResponseHeader
 from litestar.di import Provide
 from litestar.exceptions import NotFoundException
 from litestar.openapi import OpenAPIConfig
+from litestar.status_codes import HTTP_404_NOT_FOUND
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from app.runtime import Runtime
 from app.server.drawings import draw
-from app.server.problems import EXCEPTION_HANDLERS
+from app.server.problems import EXCEPTION_HANDLERS, CheckedRequest
 from app.server.realtime import orchestrate
 from app.server.sessions import SessionController
 from app.version import VERSION
@@ -83,6 +84,19 @@ def metrics(runtime: Runtime) -> Response[bytes]:
     return Response(generate_latest(runtime.figures.registry), media_type=CONTENT_TYPE_LATEST)
 
 
+def _schema_router() -> Router:
+    """Return a router for the OpenAPI pages where what is unknown is a problem, not a page of Litestar's."""
+
+    def refuse(response: Response[object]) -> Response[object]:
+        if response.status_code == HTTP_404_NOT_FOUND:
+            raise NotFoundException
+        return response
+
+    return Router(
+        "/schema", route_handlers=[], after_request=refuse, include_in_schema=False, dto=None, return_dto=None
+    )
+
+
 def create_app(runtime: Runtime) -> Litestar:
     """Return the application of one process."""
 
@@ -92,10 +106,11 @@ def create_app(runtime: Runtime) -> Litestar:
     return Litestar(
         route_handlers=[talk_page, page_file, diagram, live, ready, metrics, SessionController, orchestrate],
         dependencies={"runtime": Provide(provide_runtime, sync_to_thread=False, use_cache=True)},
+        request_class=CheckedRequest,
         exception_handlers=EXCEPTION_HANDLERS,  # type: ignore[arg-type]  # each handler takes its own error
         response_headers=_HEADERS,
         request_max_body_size=MAX_BODY_BYTES,
-        openapi_config=OpenAPIConfig(title="voicechart", version=VERSION),
+        openapi_config=OpenAPIConfig(title="voicechart", version=VERSION, openapi_router=_schema_router()),
         response_cache_config=ResponseCacheConfig(),
         logging_config=None,
     )

@@ -3,20 +3,43 @@
 from __future__ import annotations
 
 import uuid
+from http import HTTPStatus
 
 import structlog
 from litestar import Request, Response
 from litestar.datastructures import State
 from litestar.exceptions import ClientException, HTTPException, NotFoundException
-from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR, HTTP_503_SERVICE_UNAVAILABLE
+from litestar.status_codes import (
+    HTTP_400_BAD_REQUEST,
+    HTTP_500_INTERNAL_SERVER_ERROR,
+    HTTP_503_SERVICE_UNAVAILABLE,
+)
 
 from adapters.bus.port import BusUnavailable
+from adapters.nesting import MAX_DEPTH, too_deep
 from statecharts.events import InvalidEvent, VoicechartError
 
-__all__ = ["EXCEPTION_HANDLERS", "session_key"]
+__all__ = ["EXCEPTION_HANDLERS", "CheckedRequest", "session_key"]
 
 _log = structlog.get_logger()
 _MEDIA_TYPE = "application/problem+json"
+
+
+class CheckedRequest(Request[object, object, State]):
+    """A request whose JSON, if it cannot be read, is the client's mistake and not ours."""
+
+    async def json(self) -> object:
+        """Return the decoded body.
+
+        Raises:
+            ClientException: It nests too deep, or a text in it is no UTF-8: the decoder raises neither as its own.
+        """
+        if too_deep(await self.body()):
+            raise ClientException(f"a body nests at most {MAX_DEPTH} levels deep; this one goes deeper")
+        try:
+            return await super().json()
+        except UnicodeDecodeError as error:
+            raise ClientException(f"a body is UTF-8: {error.reason} at byte {error.start} of a text") from error
 
 
 def session_key(text: str) -> str:
@@ -34,38 +57,39 @@ def session_key(text: str) -> str:
     return canonical
 
 
-def _problem(status: int, title: str, detail: str, extra: object = None) -> Response[dict[str, object]]:
+def _problem(
+    status: int, detail: str, extra: object = None, headers: dict[str, str] | None = None
+) -> Response[dict[str, object]]:
+    # Without a type of its own a problem is titled by its status (RFC 9457, section 4.2.1).
+    title = HTTPStatus(status).phrase
     body: dict[str, object] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     if extra:
         body["errors"] = extra
-    return Response(body, status_code=status, media_type=_MEDIA_TYPE)
+    return Response(body, status_code=status, media_type=_MEDIA_TYPE, headers=headers)
 
 
 def _http(request: Request[object, object, State], error: HTTPException) -> Response[dict[str, object]]:
-    title = type(error).__name__.removesuffix("Exception") or "Error"
     detail = error.detail
     if isinstance(error, NotFoundException) and detail == "Not Found":
         detail = f"there is nothing at {request.url.path}"
-    return _problem(error.status_code, title, detail, error.extra)
+    return _problem(error.status_code, detail, error.extra, error.headers)
 
 
 def _bus(request: Request[object, object, State], error: BusUnavailable) -> Response[dict[str, object]]:
-    response = _problem(HTTP_503_SERVICE_UNAVAILABLE, "BusUnavailable", str(error))
-    response.headers["Retry-After"] = "1"
-    return response
+    return _problem(HTTP_503_SERVICE_UNAVAILABLE, str(error), headers={"Retry-After": "1"})
 
 
 def _invalid(request: Request[object, object, State], error: InvalidEvent) -> Response[dict[str, object]]:
-    return _problem(400, "InvalidEvent", str(error))
+    return _problem(HTTP_400_BAD_REQUEST, str(error))
 
 
 def _unable(request: Request[object, object, State], error: VoicechartError) -> Response[dict[str, object]]:
-    return _problem(HTTP_503_SERVICE_UNAVAILABLE, type(error).__name__, str(error))
+    return _problem(HTTP_503_SERVICE_UNAVAILABLE, str(error))
 
 
 def _unexpected(request: Request[object, object, State], error: Exception) -> Response[dict[str, object]]:
     _log.error("request_failed", path=request.url.path, exc_info=error)
-    return _problem(HTTP_500_INTERNAL_SERVER_ERROR, "InternalError", "the server made a mistake; its log says which")
+    return _problem(HTTP_500_INTERNAL_SERVER_ERROR, "the server made a mistake; its log says which")
 
 
 EXCEPTION_HANDLERS = {

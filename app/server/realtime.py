@@ -24,6 +24,9 @@ __all__ = ["orchestrate"]
 
 _log = structlog.get_logger()
 
+_GONE = (RuntimeError, OSError, WebSocketDisconnect)
+"""How a client that is gone shows when something is sent to it: the server's error is an OSError."""
+
 
 class _Socket:
     """The client's WebSocket, as a call sees it."""
@@ -36,7 +39,7 @@ class _Socket:
     async def send(self, message: Message) -> None:
         try:
             await self._socket.send_text(msgspec.json.encode(message).decode())
-        except (RuntimeError, WebSocketDisconnect) as error:
+        except _GONE as error:
             raise MediaLost(f"the WebSocket is closed: {error}") from error
 
     def end(self, code: int, reason: str) -> None:
@@ -102,7 +105,7 @@ async def _receive(socket: WebSocket[object, object, State], call: Call) -> bool
 async def _refuse(socket: WebSocket[object, object, State], code: str, message: str, close_code: int) -> None:
     try:
         await socket.send_json({"type": "error", "code": code, "message": message})
-    except (RuntimeError, WebSocketDisconnect):
+    except _GONE:
         return
     await _close(socket, close_code, message)
 
@@ -111,5 +114,5 @@ async def _close(socket: WebSocket[object, object, State], code: int, reason: st
     try:
         # A close frame's reason has at most 123 bytes (RFC 6455, section 5.5.1).
         await socket.close(code, reason.encode()[:120].decode(errors="ignore"))
-    except (RuntimeError, WebSocketDisconnect) as error:
+    except _GONE as error:
         _log.debug("socket_was_closed", error=str(error))

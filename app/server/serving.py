@@ -82,7 +82,8 @@ async def _serve(settings: Settings) -> int:
     signals = _Signals()
     signals.install()
     listener = _listen(settings.host, settings.port)
-    address = f"http://{settings.host if ':' not in settings.host else f'[{settings.host}]'}:{settings.port}"
+    port = listener.getsockname()[1]  # 0 was asked for: any that is free
+    address = f"http://{settings.host if ':' not in settings.host else f'[{settings.host}]'}:{port}"
     with listener:
         _say(f"voicechart is starting on {address}")
         starting = asyncio.create_task(_run(settings, listener, address, signals))
@@ -94,9 +95,9 @@ async def _serve(settings: Settings) -> int:
             starting.cancel()
         stopping.cancel()
         await asyncio.wait([starting, stopping], timeout=SHUTDOWN_S)
-        _say("voicechart says goodbye")
         if starting.done() and not starting.cancelled() and (error := starting.exception()) is not None:
             raise error
+        _say("voicechart says goodbye")
     return 0
 
 

@@ -59,7 +59,6 @@ def test_any_wav_becomes_the_same_sound_at_16_khz_mono(
         (b"RIFF\x24\0\0\0WAVEjunk", "damaged"),
         (b"RIFF\xff\xff\xff\xffWAVE" + bytes(range(256)) * 20, "damaged"),
         (wav_bytes("s16", 16_000, 1)[:44], "no audio"),
-        (wav_bytes("s16", 16_000, 1)[:44] + bytes(3200), "digital silence"),
     ],
 )
 def test_a_file_that_cannot_be_spoken_is_refused_with_a_reason(
@@ -70,6 +69,12 @@ def test_a_file_that_cannot_be_spoken_is_refused_with_a_reason(
         path.write_bytes(content)
     with pytest.raises(BadRecording, match=reason):
         read_wav(path)
+
+
+def test_silence_may_be_spoken_and_ends_where_it_ends(tmp_path: Path) -> None:
+    path = tmp_path / "silence.wav"
+    path.write_bytes(wav_bytes("s16", 16_000, 1)[:44] + bytes(3200))
+    assert read_wav(path).end_s == pytest.approx(0.1)
 
 
 def test_a_folder_is_no_recording(tmp_path: Path) -> None:

@@ -43,6 +43,17 @@ def test_bad_use_is_exit_code_2(words: list[str]) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "url", ["nonsense", "ftp://127.0.0.1:8000", "http://", "http://127.0.0.1:99999", "http://127.0.0.1:many", "//x"]
+)
+def test_what_is_no_address_of_a_server_is_bad_use(url: str) -> None:
+    for words in (["call", "tests/speech/ask_states.wav"], ["chat"], ["bench", "turn"]):
+        done = voicechart(*words, "--url", url)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "http://127.0.0.1:8000" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
 def test_the_usage_names_the_program() -> None:
     assert "Usage: voicechart serve" in voicechart("serve", "--help").stdout
 

@@ -19,11 +19,12 @@ TEN_WORDS = "one two three four five six seven eight nine ten"
 class Speaker:
     """A mouth, the leg it speaks to, and what it said of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, free: asyncio.Event | None = None) -> None:
         self.leg: RecordingLeg | None = RecordingLeg()
+        self.voice = ToneVoice(free)
         self.events: list[Event] = []
         self.messages: list[Message] = []
-        self.mouth = Mouth(ToneVoice(), lambda: self.leg, self.events.append, self._send)
+        self.mouth = Mouth(self.voice, lambda: self.leg, self.events.append, self._send)
 
     async def _send(self, message: Message) -> None:
         self.messages.append(message)
@@ -41,8 +42,8 @@ class Speaker:
 
 
 @asynccontextmanager
-async def speaker() -> AsyncIterator[Speaker]:
-    made = Speaker()
+async def speaker(free: asyncio.Event | None = None) -> AsyncIterator[Speaker]:
+    made = Speaker(free)
     running = asyncio.create_task(made.mouth.run())
     try:
         yield made
@@ -162,3 +163,51 @@ async def test_a_chunk_tells_how_long_its_whole_sentence_is_once_that_is_known()
                 await asyncio.sleep(0.005)
         assert made.chunks()[-1].sentence_ms == 3000
         assert sum(chunk.audio_ms for chunk in made.chunks()) < 3000
+
+
+async def test_nothing_is_synthesised_for_a_client_that_is_gone() -> None:
+    async with speaker() as made:
+        leg, made.leg = made.leg, None
+        await made.say("one two three")
+        await asyncio.sleep(0.05)
+        assert made.voice.asked == []
+        made.leg = leg
+        made.mouth.wake()
+        await made.until(TtsDone)
+        assert made.voice.asked == ["one two three"]
+
+
+async def test_a_sentence_that_waits_for_the_voice_is_taken_back_when_the_client_goes() -> None:
+    free = asyncio.Event()
+    async with speaker(free) as made:
+        await made.say("one two three")
+        await asyncio.sleep(0.01)
+        leg, made.leg = made.leg, None
+        made.mouth.suspend()
+        free.set()
+        await asyncio.sleep(0.05)
+        assert not made.events
+        made.leg = leg
+        made.mouth.wake()
+        await made.until(TtsDone)
+        assert made.voice.asked == ["one two three"] * 2
+        assert made.leg is not None
+        assert abs(made.leg.audio_s - 0.3) < 0.001
+
+
+async def test_what_was_cancelled_while_the_client_was_gone_is_never_spoken() -> None:
+    async with speaker(asyncio.Event()) as made:
+        await made.say("one two three")
+        await asyncio.sleep(0.01)
+        leg, made.leg = made.leg, None
+        made.mouth.suspend()
+        await asyncio.sleep(0.01)
+        made.mouth.cancel()
+        made.leg = leg
+        made.mouth.wake()
+        await asyncio.sleep(0.05)
+        assert made.voice.asked == ["one two three"]
+        await made.say("", turn=2)
+        await made.until(TtsDone)
+        assert made.leg is not None
+        assert [chunk.turn for chunk in made.leg.played] == [2]

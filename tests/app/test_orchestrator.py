@@ -7,9 +7,11 @@ import uuid
 from collections.abc import AsyncIterator
 
 import msgspec
+import pytest
 
 from adapters.answers.port import Judgement, Sentence
-from app.folding import JournalRecord
+from adapters.bus.port import LogEntry
+from app.folding import Conversation, Folded, JournalRecord
 from app.observability import EventFigures
 from app.orchestrator import Orchestrator
 from app.recording import logged_events, turns
@@ -151,6 +153,21 @@ async def test_the_next_orchestrator_goes_on_with_state_and_timers() -> None:
     await made.until(lambda record: record.context.late)
     await made.emit(IntentDetected(intent="question", turn=1))
     await end(running)
+
+
+async def test_a_fact_that_breaks_its_chart_ends_nobody_elses_conversation(monkeypatch: pytest.MonkeyPatch) -> None:
+    fold = Conversation.fold
+
+    def breakable(self: Conversation, entry: LogEntry, envelope: Envelope) -> Folded:
+        if envelope.payload.get("text") == "poison":
+            raise ZeroDivisionError("as a mistake of ours would")
+        return fold(self, entry, envelope)
+
+    monkeypatch.setattr(Conversation, "fold", breakable)
+    async with harness() as made:
+        await made.emit(SttFinal(text="poison"))
+        await made.emit(SttFinal(text="hello"))
+        assert (await made.state("THINKING")).context.turn == 1
 
 
 async def test_clients_of_a_dead_gateway_are_waited_for() -> None:

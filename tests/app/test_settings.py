@@ -62,6 +62,9 @@ def test_the_guides_names_for_the_bus_are_understood(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("BROKER_TYPE", "kafka")
     with pytest.raises(BadSetting, match="BROKER_TYPE"):
         load_settings()
+    monkeypatch.setenv("BROKER_TYPE", "")
+    monkeypatch.setenv("REDIS_URL", "redis://theirs:6379/0")
+    assert load_settings().bus == "redis://theirs:6379/0", "what is empty is not set"
 
 
 @pytest.mark.parametrize(

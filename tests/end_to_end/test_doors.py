@@ -60,6 +60,10 @@ def test_without_arguments_it_lists_what_there_is(checkout: Checkout) -> None:
         assert "show" in done.stdout
 
 
+def test_the_version_is_the_programs_not_that_of_just(checkout: Checkout) -> None:
+    assert json.loads(checkout.run("--version").stdout)["args"] == ["--version"]
+
+
 def test_an_unknown_recipe_is_bad_use(checkout: Checkout) -> None:
     done = checkout.run("shwo")
     assert (done.returncode, done.stdout) == (2, "")
@@ -191,6 +195,15 @@ def test_an_older_python_is_told_what_is_missing(tmp_path: Path) -> None:
     assert "python3.13" not in done.stderr
     assert "python3-venv" in done.stderr
     assert not (checkout.folder / ".venv").exists()
+
+
+@pytest.mark.parametrize("says", ['echo "Python 3.9.2"', '[ "$1" = --version ] && echo "Python 3.9.2"'])
+def test_an_older_python_is_known_by_what_it_says(tmp_path: Path, says: str) -> None:
+    checkout = Checkout(tmp_path)
+    script(checkout.tools / "python3", says)
+    done = checkout.run("show", PYTHON="")
+    assert done.returncode == 1
+    assert "Found: python3 is 3.9.2." in done.stderr
 
 
 def test_no_python_at_all_is_said_too(tmp_path: Path) -> None:

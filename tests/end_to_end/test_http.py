@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator
+from http import HTTPStatus
 
 import httpx
 import pytest
@@ -32,7 +33,8 @@ def is_problem(response: httpx.Response, status: int) -> bool:
         response.status_code == status
         and response.headers["content-type"].startswith("application/problem+json")
         and body["status"] == status
-        and bool(body["title"] and body["detail"])
+        and body["title"] == HTTPStatus(status).phrase  # RFC 9457, section 4.2.1
+        and bool(body["detail"])
     )
 
 
@@ -124,6 +126,9 @@ def test_a_session_id_that_is_no_uuid_is_refused(http: httpx.Client, bad: str) -
         (b'{"event_type": "voice.orchestrator.state", "payload": {}}', 400),
         (b'{"event_type": "voice.tts.chunk_ready", "payload": {"audio_ms": "long"}}', 400),
         (b'{"event_type": "voice.stt.final", "session_id": "another", "payload": {"text": "x"}}', 400),
+        (b'{"event_type": "voice.stt.final", "payload": {"text": "\xff"}}', 400),
+        (b'{"event_type": "voice.webrtc.mic_muted", "metadata": {"x": ' + b"[" * 99 + b"]" * 99 + b"}}", 400),
+        (b"[" * 100_000, 400), (b'{"a":' * 40_000, 400),
         (b"x" * 2_000_000, 413),
     ],
 )  # fmt: skip
@@ -148,8 +153,22 @@ def test_what_is_unknown_is_a_404_problem(http: httpx.Client) -> None:
     assert is_problem(http.get(f"/sessions/{UNKNOWN}"), 404)
     assert is_problem(http.delete(f"/sessions/{UNKNOWN}"), 404)
     assert is_problem(http.post(f"/sessions/{UNKNOWN}/offer", json={"sdp": "v=0", "type": "offer"}), 404)
-    for path in ("/nothing", "/console", "/asyncapi.json", "/static/nothing.js", "/diagrams/nothing.svg"):
+    for path in (
+        "/nothing",
+        "/schema/nothing",
+        "/console",
+        "/asyncapi.json",
+        "/static/nothing.js",
+        "/diagrams/nothing.svg",
+    ):
         assert is_problem(http.get(path), 404), path
+
+
+@pytest.mark.parametrize(("method", "path"), [("PUT", "/sessions"), ("POST", "/"), ("DELETE", "/health/live")])
+def test_a_method_that_is_not_allowed_is_told_which_are(http: httpx.Client, method: str, path: str) -> None:
+    refused = http.request(method, path)
+    assert is_problem(refused, 405)
+    assert "GET" in refused.headers["allow"]
 
 
 @pytest.mark.parametrize(

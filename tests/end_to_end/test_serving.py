@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 
 from tests.end_to_end.client import call_server, payload
 from tests.server_process import ROOT, ServerProcess
+from tests.speech import load
 
 
 @pytest.fixture
@@ -81,6 +83,42 @@ async def test_ctrl_c_in_the_middle_of_an_answer_ends_it_too(server: ServerProce
     assert "Traceback" not in server.log.read_text()
 
 
+async def test_ctrl_c_while_a_model_works_ends_it_in_order(server: ServerProcess) -> None:
+    async with call_server(server.url) as client:
+        long = load("ask_states.wav") * 10 + bytes(64_000)
+        for start in range(0, len(long), 6400):
+            await client.socket.send(long[start : start + 6400])
+            await asyncio.sleep(0.04)  # five times as fast as it was spoken
+        await client.next(lambda message: payload(message).get("substate") == "settling")
+        server.process.send_signal(signal.SIGINT)  # the recogniser is busy for a second or more
+        assert await asyncio.to_thread(server.process.wait, 10.0) == 0, server.log.read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_models_load_is_obeyed_at_once(tmp_path: Path, number: signal.Signals) -> None:
+    server = ServerProcess(tmp_path)
+    while "event log" not in server.log.read_text():
+        time.sleep(0.01)
+    below = children(server.process.pid)
+    began = time.monotonic()
+    assert server.stop(number) == 0
+    assert time.monotonic() - began < 2.0
+    assert "goodbye" in server.log.read_text()
+    assert all_gone(below, 3.0)
+
+
+async def test_sigterm_lets_a_question_end_and_be_answered(server: ServerProcess) -> None:
+    async with call_server(server.url) as client:
+        speaking = asyncio.create_task(client.speak(load("ask_states.wav") + bytes(64_000)))
+        await client.next(lambda message: payload(message).get("substate") == "hearing")
+        await asyncio.sleep(0.5)
+        server.process.send_signal(signal.SIGTERM)
+        await client.next_type("tts_chunk")
+        await client.report("playback_done", turn=1)
+        assert await asyncio.to_thread(server.process.wait, 10.0) == 0
+        await asyncio.gather(speaking, return_exceptions=True)
+
+
 async def test_sigterm_lets_the_answer_end_first(server: ServerProcess) -> None:
     async with call_server(server.url) as client:
         await client.type("what are your states")
@@ -136,6 +174,18 @@ def test_a_second_server_on_the_same_data_says_so(server: ServerProcess, tmp_pat
     assert second.process.wait(20.0) == 1
     assert "--data" in second.log.read_text()
     assert "Traceback" not in second.log.read_text()
+
+
+def test_port_0_is_any_free_one_and_is_told(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path, "--voice", "espeak", port=0)
+    try:
+        while "is ready" not in server.log.read_text():
+            assert server.process.poll() is None
+            time.sleep(0.05)
+        (address,) = set(re.findall(r"http://127\.0\.0\.1:\d+", server.log.read_text()))
+        assert httpx.get(f"{address}/health/ready").status_code == 200
+    finally:
+        server.stop()
 
 
 def test_a_port_in_use_is_said_in_words(tmp_path: Path) -> None:

@@ -177,6 +177,19 @@ async def test_a_client_that_comes_back_hears_the_rest(live_server: str) -> None
         assert await again.closed() == 1000
 
 
+async def test_a_client_that_vanishes_in_the_middle_of_an_answer_finds_its_session_again(live_server: str) -> None:
+    for _ in range(3):
+        async with call_server(live_server) as first:
+            session_id = first.session_id
+            await first.type("tell me about the five states")
+            await first.next_type("tts_chunk")
+            first.socket.transport.abort()
+        async with call_server(live_server, session_id) as again:
+            assert payload(again.messages[0])["turn"] == 1
+            assert payload(await again.next_type("tts_chunk"))["turn"] == 1
+            await again.say(type="hangup")
+
+
 async def test_hanging_up_ends_the_session_and_closes_the_socket(live_server: str, http: httpx.Client) -> None:
     async with call_server(live_server) as client:
         await client.say(type="hangup")
@@ -203,6 +216,7 @@ BAD_MESSAGES = [
     '{"type": "webrtc_event"}', '{"type": "webrtc_event", "event_type": "voice.session.ended"}',
     '{"type": "webrtc_event", "event_type": "voice.webrtc.playback_done", "payload": {"played_s": "long"}}',
     '{"type": "webrtc_event", "event_type": "voice.webrtc.playback_done", "payload": {"played_s": -1}}',
+    "[" * 60_000, '{"type":' * 8_000, '{"type": "stt_final", "text": "\\ud800"}',
 ]  # fmt: skip
 
 

@@ -307,11 +307,17 @@ async def test_trimming_takes_what_is_old_and_committed_and_nothing_else(bus: Bu
 
 
 async def test_what_a_stranger_wrote_wrongly_is_an_entry_with_an_error(bus: Bus) -> None:
-    for data in (b"{", b'{"event_type": 7}', b'{"event_type": "voice.stt.final"}', b"[]", b"\xff\xfe", b""):
+    strange = (
+        b"{", b'{"event_type": 7}', b'{"event_type": "voice.stt.final"}', b"[]", b"\xff\xfe", b"", b"[" * 2000,
+        b'{"event_type": "voice.stt.final", "session_id": "{p03}", "payload": {"text": "hi"}}',
+        json.dumps({"event_type": "voice.stt.final", "session_id": session().upper()}).encode(),
+        b'{"event_type": "voice.stt.final", "session_id": "\xff"}',
+    )  # fmt: skip
+    for data in strange:
         await append_raw(bus, 3, data)
     owner = bus.own("one")
     batch = await next_of(owner.batches(), has_entries)
-    assert [entry.envelope for entry in batch.entries] == [None] * 6
+    assert [entry.envelope for entry in batch.entries] == [None] * len(strange)
     assert all(entry.error for entry in batch.entries)
     await owner.commit(batch.lease, Commit(upto=batch.entries[-1].position))
     await owner.close()
