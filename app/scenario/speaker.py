@@ -15,7 +15,7 @@ from app.scenario.models import Clock
 from statecharts.effects import PlayoutAction
 from statecharts.events import Kind
 
-__all__ = ["ScriptedSpeaker"]
+__all__ = ["ScriptedPlayer", "ScriptedSpeaker"]
 
 _EPSILON_S = 1e-6
 
@@ -33,8 +33,8 @@ class _Part(Struct, eq=False):
     started: bool = False
 
 
-class ScriptedSpeaker:
-    """A `FedLeg` whose far end is in the same process.
+class ScriptedPlayer:
+    """Plays what it is given, one sample after the other.
 
     Args:
         clock: Tells the seconds since the call began.
@@ -44,17 +44,12 @@ class ScriptedSpeaker:
     def __init__(self, clock: Clock, report: Callable[[Playback], Awaitable[None]]) -> None:
         self._clock = clock
         self._report = report
-        self._microphone = MicrophoneQueue()
         self._parts: deque[_Part] = deque()
         self._stopped: set[tuple[int, Kind]] = set()
         self._paused_turn: int | None = None
         self._changed = asyncio.Event()
         self._audible: list[tuple[float, float]] = []
         self._playing_since: float | None = None
-
-    @property
-    def transport(self) -> str:
-        return "scripted"
 
     @property
     def silent(self) -> bool:
@@ -72,19 +67,7 @@ class ScriptedSpeaker:
                 joined.append((start, end))
         return joined
 
-    def feed(self, pcm: bytes) -> None:
-        self._microphone.put(pcm)
-
-    def microphone(self) -> AsyncIterator[bytes]:
-        return self._microphone.pieces()
-
-    def buffered_s(self) -> float:
-        return 0.0
-
-    async def close(self) -> None:
-        self._microphone.close()
-
-    async def play(self, chunk: SpokenChunk) -> None:
+    def take(self, chunk: SpokenChunk) -> None:
         """Put a chunk behind those that came before."""
         if (chunk.turn, chunk.kind) in self._stopped:
             return
@@ -93,8 +76,8 @@ class ScriptedSpeaker:
         self._parts[-1].chunks.append(chunk)
         self._changed.set()
 
-    async def playout(self, action: PlayoutAction, turn: int) -> None:
-        """Obey, and say at once what was played of what is stopped."""
+    async def obey(self, action: PlayoutAction, turn: int) -> None:
+        """Pause, go on or stop, and say at once what was played of what is stopped; ducked it plays on."""
         match action:
             case "pause":
                 self._paused_turn = turn
@@ -159,3 +142,33 @@ class ScriptedSpeaker:
         self._stopped |= {(part.turn, part.kind) for part in cut}
         for part in cut:
             await self._report(Playback("playback_done", part.turn, part.kind, part.played_s + part.into_s))
+
+
+class ScriptedSpeaker:
+    """A `FedLeg` whose far end is a player in the same process."""
+
+    def __init__(self, player: ScriptedPlayer) -> None:
+        self._player = player
+        self._microphone = MicrophoneQueue()
+
+    @property
+    def transport(self) -> str:
+        return "scripted"
+
+    def feed(self, pcm: bytes) -> None:
+        self._microphone.put(pcm)
+
+    def microphone(self) -> AsyncIterator[bytes]:
+        return self._microphone.pieces()
+
+    async def play(self, chunk: SpokenChunk) -> None:
+        self._player.take(chunk)
+
+    async def playout(self, action: PlayoutAction, turn: int) -> None:
+        await self._player.obey(action, turn)
+
+    def buffered_s(self) -> float:
+        return 0.0
+
+    async def close(self) -> None:
+        self._microphone.close()

@@ -23,7 +23,7 @@ from app.scenario.models import (
 )
 from app.scenario.observing import observe
 from app.scenario.script import Script
-from app.scenario.speaker import ScriptedSpeaker
+from app.scenario.speaker import ScriptedPlayer, ScriptedSpeaker
 from app.scenario.virtual_time import VirtualLoop, run
 from app.session_record import SessionRecord
 from statecharts.phrases import Phrases
@@ -65,7 +65,7 @@ class _Stage:
         self._acting = True
         self._call: Call | None = None
         self._answerer = ScriptedAnswerer(scenario.answers, self._now)
-        self._speaker = ScriptedSpeaker(self._now, self._report)
+        self._player = ScriptedPlayer(self._now, self._report)
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time() - self._began_at
@@ -82,7 +82,7 @@ class _Stage:
         started = asyncio.Event()
         background = [
             asyncio.create_task(runtime.run(self._parts(), started)),
-            asyncio.create_task(self._speaker.run()),
+            asyncio.create_task(self._player.run()),
         ]
         try:
             await started.wait()
@@ -94,8 +94,9 @@ class _Stage:
             self._began_at = loop.time()
             background += [asyncio.create_task(self._speak(call)), asyncio.create_task(self._act(call))]
             problem = await self._rest(bus, session_id, background)
+            _raise_from(background)
             ended_at = loop.time()
-            observed = observe(await bus.journal(session_id), self._speaker.audible(), self._began_at, ended_at)
+            observed = observe(await bus.journal(session_id), self._player.audible(), self._began_at, ended_at)
         finally:
             for task in background:
                 task.cancel()
@@ -118,7 +119,7 @@ class _Stage:
         )  # fmt: skip
 
     def _leg(self, send: Send) -> FedLeg:
-        return self._speaker
+        return ScriptedSpeaker(self._player)
 
     async def _report(self, report: Playback) -> None:
         if self._scenario.speaker.reports:
@@ -169,15 +170,20 @@ class _Stage:
         limit = max(last, self._script.ends_at) + LIMIT_S
         while self._now() < limit:
             await asyncio.sleep(LOOK_EVERY_S)
-            for task in background:
-                if task.done():
-                    task.result()
-            if self._acting or not self._speaker.silent or self._answerer.running:
+            _raise_from(background)
+            if self._acting or not self._player.silent or self._answerer.running:
                 continue
             blob = await bus.snapshot(session_id)
             if blob is not None and not set(SessionRecord.decode(blob).context.timers) - {"away"}:
                 return ""
         return f"the call did not come to rest within {LIMIT_S:g} s"
+
+
+def _raise_from(tasks: list[asyncio.Task[None]]) -> None:
+    """Raise what ended a task before its time, if anything did."""
+    for task in tasks:
+        if task.done():
+            task.result()
 
 
 def _no_peer(**_: object) -> PeerLeg:
