@@ -122,9 +122,10 @@ class Conversation:
 
     def _remember(self, envelope: Envelope) -> None:
         record = self.record
+        is_first = not record.created_at
         record.created_at = record.created_at or envelope.timestamp
         record.correlation_id = record.correlation_id or envelope.correlation_id or record.session_id
-        for key, value in envelope.metadata.items():
+        for key, value in envelope.metadata.items() if is_first else ():
             if key not in ("speech_ended_at", "epoch"):  # these belong to one event, not to the session
                 record.metadata.setdefault(key, value)
         record.metadata.setdefault("trace_id", derived_id(record.session_id, "trace").replace("-", ""))

@@ -6,6 +6,8 @@ import asyncio
 import secrets
 import time
 import uuid
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
 
 import msgspec
 from litestar import Controller, Request, Response, delete, get, post
@@ -14,8 +16,10 @@ from litestar.exceptions import ClientException, NotFoundException
 from litestar.exceptions.http_exceptions import ServiceUnavailableException
 from msgspec import Struct
 
+from adapters.bus.port import BusUnavailable
 from adapters.media.port import BadOffer
 from app.gateway.gateway import Gateway
+from app.gateway.messages import MAX_MESSAGE_BYTES
 from app.recording import TurnView, logged_events, turns
 from app.runtime import Runtime
 from app.server.problems import session_key
@@ -27,7 +31,14 @@ __all__ = ["SessionController", "gateway_of"]
 TOKEN_S = 600
 """How long a token would be good for: ten minutes are enough to connect."""
 FOLDED_WITHIN_S = 3.0
+TRIES, RETRY_S = 3, 0.05
 NDJSON = "application/x-ndjson"
+
+MAX_SESSION_BYTES = 16 * 1024
+"""Largest body that describes a session: it goes into every envelope."""
+
+_T = TypeVar("_T")
+_Name = Annotated[str, msgspec.Meta(max_length=128)]
 
 
 class NewSession(Struct):
@@ -74,13 +85,13 @@ class Accepted(Struct):
 class OutsideEvent(Struct):
     """A fact from an outside source; what it leaves out is filled in, its time is the server's."""
 
-    event_type: str
+    event_type: _Name
     payload: dict[str, object] = {}
     session_id: str | None = None
-    event_id: str = ""
-    correlation_id: str = ""
+    event_id: _Name = ""
+    correlation_id: _Name = ""
     timestamp: float | None = None
-    source: str = "outside"
+    source: _Name = "outside"
     turn: int = 0
     metadata: dict[str, object] = {}
 
@@ -92,9 +103,22 @@ def gateway_of(runtime: Runtime) -> Gateway:
     return runtime.gateway
 
 
+async def _patiently(ask: Callable[[], Awaitable[_T]]) -> _T:
+    """Ask the log, and ask again if it is late: on a busy machine a request may wait, where a call's audio may not.
+
+    What is published twice is taken once: it carries its id.
+    """
+    for _ in range(TRIES - 1):
+        try:
+            return await ask()
+        except BusUnavailable:
+            await asyncio.sleep(RETRY_S)
+    return await ask()
+
+
 async def _record(runtime: Runtime, session_id: str) -> SessionRecord:
     key = session_key(session_id)
-    blob = await runtime.bus.snapshot(key)
+    blob = await _patiently(lambda: runtime.bus.snapshot(key))
     if blob is None:
         raise NotFoundException(f"there is no session {key}; POST /sessions makes one")
     return SessionRecord.decode(blob)
@@ -114,7 +138,7 @@ class SessionController(Controller):
 
     path = "/sessions"
 
-    @post(status_code=201)
+    @post(status_code=201, request_max_body_size=MAX_SESSION_BYTES)
     async def create(self, runtime: Runtime, data: NewSession | None = None) -> CreatedSession:
         """Create a session."""
         gateway = gateway_of(runtime)
@@ -132,7 +156,7 @@ class SessionController(Controller):
     @get()
     async def list_all(self, runtime: Runtime) -> list[SessionView]:
         """List the sessions, the latest first."""
-        records = [SessionRecord.decode(blob) for blob in (await runtime.bus.all_snapshots()).values()]
+        records = [SessionRecord.decode(blob) for blob in (await _patiently(runtime.bus.all_snapshots)).values()]
         return sorted((_view(record) for record in records), key=lambda view: -view.created_at)
 
     @get("/{session_id:str}")
@@ -150,7 +174,8 @@ class SessionController(Controller):
     @get("/{session_id:str}/turns")
     async def list_turns(self, runtime: Runtime, session_id: str) -> list[TurnView]:
         """Tell the conversation turn by turn."""
-        return await turns(runtime.bus, (await _record(runtime, session_id)).session_id)
+        record = await _record(runtime, session_id)
+        return await _patiently(lambda: turns(runtime.bus, record.session_id))
 
     @get("/{session_id:str}/events")
     async def list_events(
@@ -159,7 +184,7 @@ class SessionController(Controller):
         """Return the log in order: a JSON array, or one event a line if `Accept` asks for NDJSON."""
         record = await _record(runtime, session_id)
         try:
-            events = await logged_events(runtime.bus, record.session_id, after)
+            events = await _patiently(lambda: logged_events(runtime.bus, record.session_id, after))
         except ValueError as error:
             raise ClientException(str(error)) from error
         if NDJSON in request.headers.get("accept", ""):
@@ -167,7 +192,7 @@ class SessionController(Controller):
             return Response(lines, media_type=NDJSON)
         return Response(msgspec.json.encode(events), media_type="application/json")
 
-    @post("/{session_id:str}/events", status_code=202)
+    @post("/{session_id:str}/events", status_code=202, request_max_body_size=MAX_MESSAGE_BYTES)
     async def publish(self, runtime: Runtime, session_id: str, data: OutsideEvent) -> Accepted:
         """Publish an outside source's fact."""
         record = await _record(runtime, session_id)
@@ -182,14 +207,15 @@ class SessionController(Controller):
             timestamp=time.time(), source=data.source, turn=data.turn, metadata={**record.metadata, **data.metadata},
         )  # fmt: skip
         to_event(envelope)
-        await runtime.bus.publish(envelope)
+        await _patiently(lambda: runtime.bus.publish(envelope))
         return Accepted(envelope.event_id)
 
     @post("/{session_id:str}/offer", status_code=200)
     async def offer(self, runtime: Runtime, session_id: str, data: Description) -> Description:
         """Answer a WebRTC offer."""
         record = await _record(runtime, session_id)
-        call = await gateway_of(runtime).open_call(record.session_id)
+        gateway = gateway_of(runtime)
+        call = await _patiently(lambda: gateway.open_call(record.session_id))
         try:
             sdp, kind = await call.answer_offer(data.sdp, data.type)
         except BadOffer as error:
@@ -200,7 +226,7 @@ class SessionController(Controller):
 async def _until(runtime: Runtime, session_id: str, *, exists: bool) -> None:
     """Wait until the orchestrator has made, or erased, the session: the answer then tells the truth."""
     deadline = time.monotonic() + FOLDED_WITHIN_S
-    while ((await runtime.bus.snapshot(session_id)) is not None) is not exists:
+    while ((await _patiently(lambda: runtime.bus.snapshot(session_id))) is not None) is not exists:
         if time.monotonic() > deadline:
             raise ServiceUnavailableException("nobody folds the log now; ask /health/ready why")
         await asyncio.sleep(0.005)

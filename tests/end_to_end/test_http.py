@@ -48,6 +48,13 @@ def test_a_session_is_created_with_a_token(http: httpx.Client) -> None:
         assert told["expires_at"] > time.time()
 
 
+def test_what_describes_a_session_is_short(http: httpx.Client) -> None:
+    bodies: list[object] = [{"user_id": 7}, {"metadata": []}, {"metadata": "x"}, [], "x", 7]
+    for body in bodies:
+        assert is_problem(http.post("/sessions", json=body), 400), body
+    assert is_problem(http.post("/sessions", json={"metadata": {"x": "x" * 20_000}}), 413)
+
+
 def test_a_session_can_be_looked_at_and_listed(http: httpx.Client, session: str) -> None:
     shown = http.get(f"/sessions/{session}").json()
     assert (shown["session_id"], shown["state"], shown["turn"]) == (session, "IDLE", 0)
@@ -128,7 +135,9 @@ def test_a_session_id_that_is_no_uuid_is_refused(http: httpx.Client, bad: str) -
         (b'{"event_type": "voice.stt.final", "session_id": "another", "payload": {"text": "x"}}', 400),
         (b'{"event_type": "voice.stt.final", "payload": {"text": "\xff"}}', 400),
         (b'{"event_type": "voice.webrtc.mic_muted", "metadata": {"x": ' + b"[" * 99 + b"]" * 99 + b"}}", 400),
-        (b"[" * 100_000, 400), (b'{"a":' * 40_000, 400),
+        (b"[" * 60_000, 400), (b'{"a":' * 10_000, 400),
+        (b'{"event_type": "voice.webrtc.mic_muted", "event_id": "' + b"x" * 200 + b'"}', 400),
+        (b'{"event_type": "voice.stt.final", "payload": {"text": "' + b"x" * 65_536 + b'"}}', 413),
         (b"x" * 2_000_000, 413),
     ],
 )  # fmt: skip
