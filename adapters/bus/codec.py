@@ -8,7 +8,7 @@ import uuid
 import msgspec
 from msgspec import Struct
 
-from adapters.bus.port import Command, LogEntry
+from adapters.bus.port import MAX_NESTING, Command, LogEntry, nests_deeply
 from statecharts.events import Envelope
 
 __all__ = [
@@ -55,8 +55,12 @@ def decode_entry(position: str, data: bytes | None) -> LogEntry:
         return LogEntry(position=position, envelope=None, error="the entry has no field `data`")
     try:
         envelope = _ENVELOPES.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return LogEntry(position=position, envelope=None, error=f"no envelope: {error}")
+    # Most entries have a handful of braces: only what has many is looked at.
+    many = data.count(b"{") + data.count(b"[") > MAX_NESTING
+    if many and (nests_deeply(envelope.payload) or nests_deeply(envelope.metadata)):
+        return LogEntry(position=position, envelope=None, error="no envelope: it is nested too deeply")
     return LogEntry(position=position, envelope=envelope)
 
 
@@ -64,7 +68,7 @@ def session_of(data: bytes) -> str:
     """Return whose a stored fact or journal record is; empty if it cannot be told."""
     try:
         return _OWNED.decode(data).session_id
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
 
 

@@ -16,6 +16,7 @@ from msgspec import Struct
 from statecharts.events import Envelope, VoicechartError
 
 __all__ = [
+    "MAX_NESTING",
     "Batch",
     "BusUnavailable",
     "Command",
@@ -26,8 +27,12 @@ __all__ = [
     "LogEntry",
     "Ownership",
     "TaskDelivery",
+    "nests_deeply",
     "partition_of",
 ]
+
+MAX_NESTING = 32
+"""Objects within objects in what an outsider brings: far from the thousand at which decoders and encoders give up."""
 
 
 class BusUnavailable(VoicechartError):
@@ -44,6 +49,14 @@ def partition_of(session_id: str, partitions: int) -> int:
     Source: the checksum of Redis Cluster's key slots (cluster specification, appendix A).
     """
     return binascii.crc_hqx(session_id.lower().encode(), 0) % partitions
+
+
+def nests_deeply(value: object, levels: int = MAX_NESTING) -> bool:
+    """Return whether a decoded JSON value has more than so many levels of objects and lists."""
+    if not isinstance(value, (dict, list)):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(nests_deeply(item, levels - 1) for item in inner)
 
 
 class LogEntry(Struct, frozen=True, kw_only=True):

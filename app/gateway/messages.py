@@ -69,7 +69,7 @@ def read_message(data: str | bytes, playing_turn: int) -> Event:
     """
     try:
         message = msgspec.json.decode(data, type=dict[str, object])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadMessage("bad_json", f"a message is a JSON object; this is not: {error}") from error
     try:
         match message.get("type"):

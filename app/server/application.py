@@ -8,8 +8,10 @@ from litestar import Litestar, Response, get
 from litestar.config.response_cache import ResponseCacheConfig
 from litestar.datastructures import ResponseHeader
 from litestar.di import Provide
+from litestar.enums import MediaType
 from litestar.exceptions import NotFoundException
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from app.runtime import Runtime
@@ -95,7 +97,12 @@ def create_app(runtime: Runtime) -> Litestar:
         exception_handlers=EXCEPTION_HANDLERS,  # type: ignore[arg-type]  # each handler takes its own error
         response_headers=_HEADERS,
         request_max_body_size=MAX_BODY_BYTES,
-        openapi_config=OpenAPIConfig(title="voicechart", version=VERSION),
+        openapi_config=OpenAPIConfig(
+            title="voicechart",
+            version=VERSION,
+            # The document itself: the viewers that the library offers load their code from elsewhere.
+            render_plugins=[JsonRenderPlugin(path=["/", "/openapi.json"], media_type=MediaType.JSON)],
+        ),
         response_cache_config=ResponseCacheConfig(),
         logging_config=None,
     )

@@ -63,6 +63,10 @@ def _unable(request: Request[object, object, State], error: VoicechartError) -> 
     return _problem(HTTP_503_SERVICE_UNAVAILABLE, type(error).__name__, str(error))
 
 
+def _too_deep(request: Request[object, object, State], error: RecursionError) -> Response[dict[str, object]]:
+    return _problem(400, "Client", "the body is nested too deeply to be read")
+
+
 def _unexpected(request: Request[object, object, State], error: Exception) -> Response[dict[str, object]]:
     _log.error("request_failed", path=request.url.path, exc_info=error)
     return _problem(HTTP_500_INTERNAL_SERVER_ERROR, "InternalError", "the server made a mistake; its log says which")
@@ -73,5 +77,6 @@ EXCEPTION_HANDLERS = {
     BusUnavailable: _bus,
     InvalidEvent: _invalid,
     VoicechartError: _unable,
+    RecursionError: _too_deep,
     Exception: _unexpected,
 }

@@ -14,6 +14,7 @@ from litestar.exceptions import ClientException, NotFoundException
 from litestar.exceptions.http_exceptions import ServiceUnavailableException
 from msgspec import Struct
 
+from adapters.bus.port import MAX_NESTING, nests_deeply
 from adapters.media.port import BadOffer
 from app.gateway.gateway import Gateway
 from app.recording import TurnView, logged_events, turns
@@ -27,6 +28,8 @@ __all__ = ["SessionController", "gateway_of"]
 TOKEN_S = 600
 """How long a token would be good for: ten minutes are enough to connect."""
 FOLDED_WITHIN_S = 3.0
+MAX_METADATA_BYTES = 4096
+"""Most that a session's metadata may have: it is part of every event of the session, some hundreds a minute."""
 NDJSON = "application/x-ndjson"
 
 
@@ -120,6 +123,7 @@ class SessionController(Controller):
         gateway = gateway_of(runtime)
         session_id = str(uuid.uuid4())
         wanted = data or NewSession()
+        _check_brought(user_id=wanted.user_id, metadata=wanted.metadata)
         metadata: dict[str, object] = dict(wanted.metadata or {})
         metadata["trace_id"] = uuid.uuid4().hex
         if wanted.user_id is not None:
@@ -173,6 +177,7 @@ class SessionController(Controller):
         record = await _record(runtime, session_id)
         if data.session_id is not None and data.session_id.lower() != record.session_id:
             raise ClientException(f"the event says session {data.session_id}, the address {record.session_id}")
+        _check_brought(payload=data.payload, metadata=data.metadata)
         payload = dict(data.payload)
         if data.timestamp is not None and data.event_type.startswith("voice.webrtc."):
             payload.setdefault("client_time", data.timestamp)
@@ -195,6 +200,15 @@ class SessionController(Controller):
         except BadOffer as error:
             raise ClientException(str(error)) from error
         return Description(sdp, kind)
+
+
+def _check_brought(**fields: object) -> None:
+    """Refuse what is too large or too deep to go into every envelope. Raises ClientException."""
+    for name, value in fields.items():
+        if nests_deeply(value):
+            raise ClientException(f"{name} is nested too deeply; {MAX_NESTING} levels of objects and lists are taken")
+        if name != "payload" and (size := len(msgspec.json.encode(value))) > MAX_METADATA_BYTES:
+            raise ClientException(f"{name} goes into every event and may have {MAX_METADATA_BYTES} bytes, not {size}")
 
 
 async def _until(runtime: Runtime, session_id: str, *, exists: bool) -> None:

@@ -46,6 +46,26 @@ def test_a_session_is_created_with_a_token(http: httpx.Client) -> None:
         assert told["expires_at"] > time.time()
 
 
+def nested(levels: int) -> str:
+    return '{"a":' * levels + "1" + "}" * levels
+
+
+@pytest.mark.parametrize("levels", [40, 500, 960, 975, 5_000, 20_000])
+def test_what_is_nested_too_deeply_is_refused_and_hurts_nobody(http: httpx.Client, session: str, levels: int) -> None:
+    headers = {"content-type": "application/json"}
+    body = f'{{"metadata":{nested(levels)}}}'
+    assert is_problem(http.post("/sessions", content=body, headers=headers), 400)
+    body = f'{{"event_type":"voice.webrtc.mic_muted","payload":{nested(levels)}}}'
+    assert is_problem(http.post(f"/sessions/{session}/events", content=body, headers=headers), 400)
+    assert http.get("/sessions").status_code == 200
+
+
+def test_metadata_has_a_size_that_every_event_can_carry(http: httpx.Client) -> None:
+    assert http.post("/sessions", json={"metadata": {"note": "x" * 3000}}).status_code == 201
+    assert is_problem(http.post("/sessions", json={"metadata": {"note": "x" * 30_000}}), 400)
+    assert is_problem(http.post("/sessions", json={"user_id": "x" * 30_000}), 400)
+
+
 def test_a_session_can_be_looked_at_and_listed(http: httpx.Client, session: str) -> None:
     shown = http.get(f"/sessions/{session}").json()
     assert (shown["session_id"], shown["state"], shown["turn"]) == (session, "IDLE", 0)
@@ -89,7 +109,10 @@ def test_the_log_is_read_on_from_a_position(http: httpx.Client, session: str) ->
     for number, position in enumerate(ids):
         rest = http.get(f"/sessions/{session}/events", params={"after": position}).json()
         assert [event["id"] for event in rest] == ids[number + 1 :]
-    assert is_problem(http.get(f"/sessions/{session}/events", params={"after": "nonsense"}), 400)
+    for outside, count in (("0", len(events)), ("0-0", len(events)), ("9999999999999-0", 0)):
+        assert len(http.get(f"/sessions/{session}/events", params={"after": outside}).json()) == count
+    for bad in ("nonsense", "-1", f"{ids[0]}x"):
+        assert is_problem(http.get(f"/sessions/{session}/events", params={"after": bad}), 400)
 
 
 def test_the_log_comes_line_by_line_if_asked(http: httpx.Client, session: str) -> None:
@@ -173,7 +196,10 @@ def test_health_metrics_and_schema_are_there(http: httpx.Client) -> None:
     assert 'voicechart_events_total{event_type="voice.session.started",status="accepted"}' in figures
     assert "voicechart_event_latency_seconds_bucket" in figures
     assert "session_id" not in figures
-    assert http.get("/schema/openapi.json").status_code == 200
+    for path in ("/schema", "/schema/openapi.json"):
+        schema = http.get(path, headers={"accept": "text/html,*/*"})
+        assert schema.headers["content-type"].startswith("application/json")
+        assert "/sessions/{session_id}/turns" in schema.json()["paths"]
 
 
 @pytest.mark.parametrize(

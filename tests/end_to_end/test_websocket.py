@@ -203,6 +203,7 @@ BAD_MESSAGES = [
     '{"type": "webrtc_event"}', '{"type": "webrtc_event", "event_type": "voice.session.ended"}',
     '{"type": "webrtc_event", "event_type": "voice.webrtc.playback_done", "payload": {"played_s": "long"}}',
     '{"type": "webrtc_event", "event_type": "voice.webrtc.playback_done", "payload": {"played_s": -1}}',
+    '{"a":' * 9_000 + "1" + "}" * 9_000, "[" * 60_000,
 ]  # fmt: skip
 
 
