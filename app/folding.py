@@ -150,7 +150,7 @@ class Conversation:
                 kind = "rag"
             case _:
                 return None
-        return kind, _outcome(self.record, cause, index, effect, f"voice.{kind}.request")
+        return kind, _outcome(self.record, cause, index, effect, f"voice.{kind}.request", effect.turn)
 
 
 def _sane_time(timestamp: float, position: str) -> float:
@@ -165,9 +165,11 @@ def _sane_time(timestamp: float, position: str) -> float:
     return timestamp
 
 
-def _outcome(record: SessionRecord, cause: Envelope, index: int, effect: Effect, event_type: str) -> Envelope:
+def _outcome(
+    record: SessionRecord, cause: Envelope, index: int, effect: Effect, event_type: str, turn: int
+) -> Envelope:
     fields = msgspec.to_builtins(effect)
-    turn = fields.pop("turn", record.context.turn)
+    turn = fields.pop("turn", turn)
     for name in ("effect", "timestamp", "gate"):
         fields.pop(name, None)
     return Envelope(
@@ -186,10 +188,12 @@ def _outcome(record: SessionRecord, cause: Envelope, index: int, effect: Effect,
 def derived_envelopes(record: SessionRecord, cause: Envelope, effects: list[Effect]) -> list[Envelope]:
     """Return what the orchestrator says of its own doing about one event, as envelopes."""
     derived: list[Envelope] = []
+    turn = cause.turn
     for index, effect in enumerate(effects):
         match effect:
             case StateChanged():
                 kind = "voice.orchestrator.state"
+                turn = effect.turn
             case Drop():
                 kind = "voice.orchestrator.drop"
             case RequestIntent():
@@ -204,5 +208,5 @@ def derived_envelopes(record: SessionRecord, cause: Envelope, effects: list[Effe
                 kind = f"voice.unified_fastrtc.gate_{'off' if effect.gate == 'open' else 'on'}"
             case _:
                 continue
-        derived.append(_outcome(record, cause, index, effect, kind))
+        derived.append(_outcome(record, cause, index, effect, kind, turn))
     return derived

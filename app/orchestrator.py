@@ -203,8 +203,14 @@ class Orchestrator:
             self._alarms.pop(key).cancel()
 
     def _say(self, session_id: str, event: Event) -> None:
+        record = self._find_record(session_id)
+        metadata = dict(record.metadata) if record is not None else None
         # Unbounded on purpose: one alarm rings once, so it holds at most one entry per running timer.
-        self._rung.put_nowait(to_envelope(event, session_id, source=self._name))
+        self._rung.put_nowait(to_envelope(event, session_id, source=self._name, metadata=metadata))
+
+    def _find_record(self, session_id: str) -> SessionRecord | None:
+        found = (conversations.get(session_id) for conversations in self._conversations.values())
+        return next((conversation.record for conversation in found if conversation is not None), None)
 
     async def _publish_alarms(self) -> None:
         while True:

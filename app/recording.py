@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
@@ -14,6 +15,9 @@ from statecharts.effects import Drop, Effect, Speak, Speculated, TurnBegan, Turn
 from statecharts.events import Envelope
 
 __all__ = ["TurnView", "logged_events", "turns"]
+
+_POSITION = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18}))?(?:\.([0-9]{1,6}))?")
+"""Where a fact lies in the log, and which of the outcomes behind it is meant."""
 
 _STAGES = {
     "voice.intent.detected": "intent",
@@ -43,19 +47,17 @@ async def logged_events(bus: EventBus, session_id: str, after: str = "") -> list
     Args:
         bus: Where the log is.
         session_id: Whose.
-        after: An `id` this function gave: what follows it is returned.
+        after: A position, such as an `id` this function gave: what follows it is returned.
 
     Raises:
-        ValueError: `after` is no such id.
+        ValueError: `after` is no position.
     """
     records = _by_position(await bus.journal(session_id))
     listed = list(_listed(await bus.replay(session_id), records, await _record(bus, session_id)))
     if not after:
         return listed
-    ids = [item["id"] for item in listed]
-    if after not in ids:
-        raise ValueError(f"{after!r} is no position in this session's log; take the `id` of one of its events")
-    return listed[ids.index(after) + 1 :]
+    seen = _place(after)
+    return [item for item in listed if _place(str(item["id"])) > seen]
 
 
 async def turns(bus: EventBus, session_id: str) -> list[TurnView]:
@@ -140,6 +142,13 @@ def _since(zero: float, at: float) -> float:
     return round(max(0.0, at - zero), 4)
 
 
+def _place(position: str) -> tuple[int, ...]:
+    match = _POSITION.fullmatch(position)
+    if match is None:
+        raise ValueError(f"{position!r} is no position in the log; take the `id` of one of its events")
+    return tuple(int(number or 0) for number in match.groups())
+
+
 def _by_position(journal: Sequence[bytes]) -> dict[str, JournalRecord]:
     records = (msgspec.json.decode(data, type=JournalRecord) for data in journal)
     return {record.position: record for record in records}
@@ -156,7 +165,8 @@ def _listed(
     for entry in entries:
         if entry.envelope is None:
             continue
-        yield {"id": entry.position, **msgspec.to_builtins(entry.envelope)}
+        fact = msgspec.to_builtins(entry.envelope)
+        yield {"id": entry.position, **fact, "metadata": {**session.metadata, **entry.envelope.metadata}}
         record = records.get(entry.position)
         derived = derived_envelopes(session, entry.envelope, record.effects) if record else []
         for number, envelope in enumerate(derived, 1):

@@ -11,7 +11,7 @@ from adapters.answers.documents import read_folder
 from adapters.answers.index import AskedTerm, PassageIndex
 from adapters.answers.port import Sentence
 from adapters.answers.questions import Question, parse_question
-from adapters.answers.ranking import FoundSentence, rank_sentences, with_second
+from adapters.answers.ranking import FoundSentence, rank_sentences, singled_out, title_fit, with_second
 
 __all__ = ["UNKNOWN", "Bm25Answerer"]
 
@@ -30,6 +30,9 @@ do?", and "who are you" is not."""
 
 _SECTION_WORDS = 120
 """Longest description that is joined from several paragraphs of a section, in words: 45 seconds of speech."""
+
+_TABLE_WORDS = 45
+"""Longest table that is read out as one sentence, in words; of a longer one, its beginning."""
 
 _log = structlog.get_logger()
 
@@ -50,22 +53,28 @@ class Bm25Answerer:
         _log.info("knowledge_read", folder=str(folder), files=len(sources), passages=len(self._index.passages))
 
     async def answer(self, text: str) -> AsyncIterator[Sentence]:
-        """Yield the best sentence or two, or for "tell me about X" the whole passage; the last one is final."""
+        """Yield the best sentence or two, or for "tell me about X", or the bare name of a heading, the whole passage.
+
+        The last one is final.
+        """
         question = parse_question(text)
         asked = self._index.understand(question.terms)
         found = self._best_sentence(question, asked) if asked else self._titled(question)
         if found is None:
             yield Sentence(text=UNKNOWN, is_final=True)
             return
-        if question.manner == "description":
+        named = question.manner == "topic" and title_fit(self._index, found.position, asked) == 1.0
+        passage = self._index.passages[found.position]
+        if question.manner == "description" or named:
             texts = self._whole_passage(found.position, asked)
+        elif passage.columns and not singled_out(self._index, found, asked):
+            texts = [_in_one_sentence(passage.sentences)]
         else:
-            sentences = self._index.passages[found.position].sentences
-            texts = [sentences[place] for place in with_second(self._index, found, question, asked)]
+            texts = [passage.sentences[place] for place in with_second(self._index, found, question, asked)]
         for number, sentence in enumerate(texts, start=1):
             yield Sentence(
                 text=sentence,
-                source=self._index.passages[found.position].source,
+                source=passage.source,
                 score=round(min(found.coverage, 1.0), 3),
                 is_final=number == len(texts),
             )
@@ -86,11 +95,9 @@ class Bm25Answerer:
     def _whole_passage(self, position: int, asked: Sequence[AskedTerm]) -> list[str]:
         """Return the sentences of a passage, or of the beginning of the section whose heading is the asked topic."""
         passages = self._index.passages
-        titles = self._index.title_terms[position]
-        fitting = [sum(term.named(title) for term in asked) >= _MIN_COVERAGE * len(asked) for title in titles]
-        if not any(fitting):
+        depth = self._topic_depth(position, asked)
+        if not depth:
             return list(passages[position].sentences)
-        depth = len(fitting) - fitting[::-1].index(True)
         section = self._section_of(position, depth)
         while position and self._section_of(position - 1, depth) == section:
             position -= 1
@@ -102,6 +109,30 @@ class Bm25Answerer:
             texts = more
         return texts
 
+    def _topic_depth(self, position: int, asked: Sequence[AskedTerm]) -> int:
+        """Return which of a passage's headings names the topic best, counted from the outermost; 0 if none does."""
+        titles = self._index.title_terms[position]
+        if not asked:
+            return len(titles)
+        depth, best = 0, 0.0
+        for level, title in enumerate(titles, start=1):
+            named = sum(term.named(title) for term in asked)
+            fit = 2 * named / (len(title) + len(asked))
+            if named >= _MIN_COVERAGE * len(asked) and fit >= best:
+                depth, best = level, fit
+        return depth
+
     def _section_of(self, position: int, depth: int) -> tuple[str, ...]:
         passage = self._index.passages[position]
         return (passage.source, *passage.headings[:depth])
+
+
+def _in_one_sentence(rows: Sequence[str]) -> str:
+    """Return the rows of a table as one sentence: "Monday: closed; Tuesday to Friday: ten to five."."""
+    text = rows[0].rstrip(".")
+    for row in rows[1:]:
+        more = f"{text}; {row.rstrip('.')}"
+        if len(more.split()) > _TABLE_WORDS:
+            break
+        text = more
+    return text + "."

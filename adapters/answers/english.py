@@ -13,25 +13,31 @@ __all__ = [
     "RELATED_WORDS",
     "SENTENCE_OPENERS",
     "STOP_WORDS",
+    "WEAK_WORDS",
 ]
 
 STOP_WORDS = """
 a an the this that these those it its itself he him his she her hers they them their theirs we us our ours i me my
 mine myself you your yours yourself and or but nor so if then than before after as of at by for from in into on onto
 to with about over under again out up down off during while when where who whom whose which what why how there here
-be is am are was were been being do does did doing done have has had having can could will would shall should may
+be is am are was were been being do does did doing have has had having can could will would shall should may
 might must ca wo not no yes any some all each both few more most other such only own same too very just also ever
 even still yet please hello hi hey thanks thank okay ok um uh er hm oh ah tell say said know want let give ask
-curious actually really much many often something anything everything someone anyone
+curious actually really much many often something anything everything someone anyone somebody anybody everybody
 """
 """Function words, and the courtesies around a question: they say nothing about its subject."""
 
 LIGHT_WORDS = """
 located situated called named name kind type sort happen happens happened mean means use uses used using work works
-working go goes get gets got come comes take takes thing things way bit lot exactly like need look time times place
-one bring brought see try put offer offered allow allowed permit permitted possible available part number amount
+working done go goes get gets got come comes take takes thing things way bit lot exactly like look time times place one
+try put possible available part number amount
 """
 """Words that carry no question by themselves."""
+
+WEAK_WORDS = """
+make need bring brought see offer offered allow allowed permit permitted start starts started begin begins began
+"""
+"""Words that carry a question only if nothing else does: "what should I bring", but not "can I bring my dog"."""
 
 MEASURE_WORDS = """
 old tall high long wide deep big large heavy far fast hot cold
@@ -99,14 +105,19 @@ fast: speed quick quickly knot
 cost: price euro dollar pound cent free charge pay fee expensive cheap ticket admission
 price: cost euro dollar pound cent free charge pay fee admission
 expensive: cost price euro dollar pound
+fee: price cost charge euro dollar pound
+admission: ticket entry entrance price
+entry: admission entrance ticket
+entrance: entry admission ticket door
 pay: cost price euro dollar pound charge fee free
 built: construct erected completed builder
 build: construct erected completed builder
 builder: built build construct
 construct: build built erected
 open: opening hours
-begin: start open founded
-start: begin began open founded
+close: open opening hours
+begin: start open
+start: begin open
 founded: establish start created
 established: founded start created
 end: finish close stop
@@ -135,17 +146,58 @@ population: people live inhabitant resident
 cook: bake boil fry roast
 kid: child children
 children: child kid
-child: children kid
+child: children kid son daughter
+son: child children boy
+daughter: child children girl
 car: vehicle automobile park parking
-colour: color painted red orange yellow green blue black white grey brown
-color: colour painted red orange yellow green blue black white grey brown
+colour: color painted red orange yellow green blue black white grey brown turquoise purple violet pink gold silver
+color: colour painted red orange yellow green blue black white grey brown turquoise purple violet pink gold silver
 buy: sell sold sale shop purchase
 sell: buy sold sale shop
+phone: call telephone line
+telephone: call phone line
+contact: call phone telephone email mail reach write
+reach: contact call phone telephone email
+call: phone telephone
+ready: done finished
+done: ready finished
+weekend: saturday sunday
+weekday: monday tuesday wednesday thursday friday
+spring: march april may
+summer: june july august
+autumn: september october november
+winter: december january february
 dangerous: danger safe risk
 safe: safety danger risk
 broken: broke break fail
 crash: dies die fail killed
 private: privacy secret
+teach: teacher trainer instructor lesson course
+teacher: trainer instructor teach
+doctor: physician surgery clinic
+bike: bicycle cycle
+bicycle: bike cycle
+bag: luggage baggage suitcase
+luggage: bag baggage suitcase
+toilet: restroom bathroom lavatory
+bathroom: toilet restroom
+wifi: internet wlan
+internet: wifi wlan online
+food: eat meal restaurant cafe snack kitchen
+drink: beverage bar coffee tea water
+pet: dog cat animal
+dog: pet animal
+storm: wind weather gale
+windy: wind storm
+rain: weather wet
+address: street road avenue square
+email: mail write
+holiday: vacation christmas easter
+shop: store buy sell
+film: movie cinema
+illness: ill sick disease
+sick: ill illness disease
+ill: sick illness disease
 language: english speak
 """
 """What a word in a question is answered with: ``asked: answering ...``."""

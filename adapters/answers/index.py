@@ -13,6 +13,7 @@ import numpy.typing as npt
 from msgspec import Struct
 from rank_bm25 import BM25Plus
 
+from adapters.answers.calendar import calendar_terms
 from adapters.answers.english import MEASURE_WORDS
 from adapters.answers.passages import Passage
 from adapters.answers.terms import related_terms, sound_of, stem, terms_of, words_of
@@ -25,6 +26,9 @@ RELATED_CREDIT = 0.8
 _PREFIX_CREDIT = 0.85
 _SIMILAR_CHARS = 5
 """Shortest stems that are taken for one another: among shorter ones too many real words are alike."""
+
+_DOING_CHARS = 4
+"""Shortest stem of a verb whose doer is known by its ending: "tow" is not what a tower does."""
 
 _ALIKE_RATIO = 0.75
 """Similarity from which an unknown word counts as a known one that was misheard (`difflib`'s ratio)."""
@@ -90,7 +94,13 @@ class PassageIndex:
         """Terms of each heading of each passage, from the outermost to the nearest."""
         self.heading_terms = [frozenset().union(*headings) for headings in self.title_terms]
         self.title_words = [frozenset(map(stem, words_of(passage.headings[-1]))) for passage in passages]
-        bodies = [[_terms(sentence) for sentence in passage.sentences] for passage in passages]
+        bodies = [
+            [
+                [*_terms(sentence), *calendar_terms(sentence), *_terms(" ".join(passage.columns))]
+                for sentence in passage.sentences
+            ]
+            for passage in passages
+        ]
         self.sentence_terms = [[frozenset(terms) for terms in body] for body in bodies]
         texts = [
             [*headings, *(term for terms in body for term in terms)]
@@ -109,6 +119,11 @@ class PassageIndex:
         for term in self._vocabulary:
             self._by_sound.setdefault(sound_of(term), []).append(term)
 
+    def opens_section(self, position: int) -> bool:
+        """Return whether a passage is the first under its headings."""
+        here, before = self.passages[position], self.passages[position - 1] if position else None
+        return before is None or (before.source, before.headings) != (here.source, here.headings)
+
     def understand(self, terms: Sequence[str]) -> list[AskedTerm]:
         """Return a question's terms as this folder knows them; words that it writes as one are taken as one."""
         asked: list[AskedTerm] = []
@@ -124,6 +139,7 @@ class PassageIndex:
 
     def _ask(self, term: str) -> AskedTerm:
         answering = {other: RELATED_CREDIT for other in related_terms(term) if other in self._postings}
+        answering |= {other: _PREFIX_CREDIT for other in _doers(term) if other in self._postings}
         if term in self._postings:
             answering[term] = 1.0
         else:
@@ -189,6 +205,14 @@ class PassageIndex:
             if score >= likeness and (best is None or score > best.relevance):
                 best = Hit(position, score)
         return best
+
+
+def _doers(term: str) -> set[str]:
+    """Return the stems of who does a thing, or of what they do: "visitor" for "visit", "climb" for "climber"."""
+    if len(term) < _DOING_CHARS:
+        return set()
+    doing = {term[:-2], term[:-1]} if term.endswith(("er", "or")) and len(term) > _DOING_CHARS + 1 else set()
+    return {f"{term}er", f"{term}or", f"{term}r" if term.endswith("e") else ""} | doing - {""}
 
 
 def _terms(text: str) -> list[str]:

@@ -12,31 +12,36 @@ __all__ = ["RuleIntents"]
 _PHRASES: dict[IntentName, str] = {
     "stop": """
         stop; stop it; stop that; stop this; stop there; stop here; stop right there; stop talking; stop talking
-        about it; stop talking about that; stop speaking; stop reading; quit; quit it; quit talking; be quiet; be
-        silent; be still; quiet; silence; hush; shush; sh; shut up; cancel; cancel it; cancel that; cancel this;
-        abort; pause; enough; thats enough; that is enough; never mind; nevermind; forget it; forget that; forget
-        about it; wait; wait a moment; wait a minute; wait a second; hold on; hang on; skip; skip it; skip that;
-        skip this; one moment; one second; one minute; a moment; a second
+        about it; stop talking about that; stop speaking; stop reading; quit; quit it; quit talking; be quiet;
+        be silent; be still; quiet; silence; hush; shush; sh; shut up; cancel; cancel it; cancel that; cancel
+        this; abort; pause; enough; thats enough; that is enough; never mind; nevermind; forget it; forget that;
+        forget about it; wait; wait a moment; wait a minute; wait a second; hold on; hang on; skip; skip it;
+        skip that; skip this; one moment; one second; one minute; a moment; a second; stop the answer; stop
+        answering; stop your answer; stop reading it
     """,
     "goodbye": """
         bye; bye bye; byebye; goodbye; good bye; bye for now; good night; goodnight; farewell; so long; ciao;
-        cheerio; see you; see you later; see you soon; see you tomorrow; see you then; see you around; see you next
-        time; see ya; see ya later; talk to you later; talk to you soon; talk to you tomorrow; have a nice day; have
-        a good day; have a great day; have a good one; have a nice evening; have a good evening; have a good night;
-        have a nice weekend; have a good weekend; take care; hang up; thats all; that is all; thatll be all; that
-        will be all; i have to go; ive got to go; i got to go; i gotta go; i must go; i need to go; until next time;
-        till next time; end the call; end call; end the conversation
+        cheerio; see you; see you later; see you soon; see you tomorrow; see you then; see you around; see you
+        next time; see ya; see ya later; talk to you later; talk to you soon; talk to you tomorrow; have a nice
+        day; have a good day; have a great day; have a good one; have a nice evening; have a good evening; have
+        a good night; have a nice weekend; have a good weekend; take care; hang up; thats all; that is all;
+        thatll be all; that will be all; i have to go; ive got to go; i got to go; i gotta go; i must go; i need
+        to go; until next time; till next time; end the call; end call; end the conversation; thats it; that is
+        it; im done; i am done; were done; we are done
     """,
     "repeat": """
         repeat; repeat it; repeat that; repeat this; repeat yourself; repeat what you said; repeat what you just
         said; repeat the answer; repeat the last answer; repeat your answer; repeat your last answer; repeat the
         last sentence; say that again; say it again; say this again; say again; say that once more; say it once
-        more; say that one more time; tell me again; tell me that again; what did you say; what did you just say;
-        what have you said; what was that; what; pardon; pardon me; i beg your pardon; beg your pardon; come again;
-        once more; one more time; again; sorry; excuse me; huh; eh; i did not hear you; i didnt hear you; i cant
-        hear you; i cannot hear you; i couldnt hear you; i did not hear that; i didnt hear that; i couldnt hear
-        that; i did not catch that; i didnt catch that; i didnt get that; i did not get that; i did not understand;
-        i didnt understand; i did not understand that; i didnt understand that; i missed that
+        more; say that one more time; tell me again; tell me that again; what did you say; what did you just
+        say; what have you said; what was that; what; pardon; pardon me; i beg your pardon; beg your pardon;
+        come again; once more; one more time; again; sorry; excuse me; huh; eh; i did not hear you; i didnt hear
+        you; i cant hear you; i cannot hear you; i couldnt hear you; i did not hear that; i didnt hear that; i
+        couldnt hear that; i did not catch that; i didnt catch that; i didnt get that; i did not get that; i did
+        not understand; i didnt understand; i did not understand that; i didnt understand that; i missed that;
+        what did you just tell me; what did you tell me; repeat the last thing you said; say it one more time;
+        say that slowly; say it slowly; more slowly; a bit slower; slower; i did not hear what you said; i didnt
+        hear what you said
     """,
     "help": """
         help; help me; help us; help me out; i need help; i need some help; i need your help; some help; help
@@ -45,22 +50,25 @@ _PHRASES: dict[IntentName, str] = {
         know what to say; i dont know what to ask; i do not know what to say; i do not know what to ask
     """,
     "no": """
-        no; nope; nah; no way; not really; not now; not at all; of course not; certainly not; negative; rather not;
-        i dont think so; i do not think so; i dont; i do not; no thank you; no thanks
+        no; nope; nah; no way; not really; not now; not at all; of course not; certainly not; negative; rather
+        not; i dont think so; i do not think so; i dont; i do not; no thank you; no thanks; absolutely not;
+        definitely not; never; no never
     """,
     "thanks": """
         thanks; thanks a lot; thanks so much; thanks very much; thanks a million; many thanks; thanks you; thank
-        you; thank u; thank you so much; thank you very much; thank you kindly; thanks for that; thank you for that;
-        thanks for your help; thanks for the help; thank you for your help; thank you for the help; cheers; i
-        appreciate it; i appreciate that; much appreciated; thats very kind; that is very kind; thats kind of you;
-        thats very helpful; that was helpful; that helps; great; perfect; wonderful; excellent; cool; nice; awesome;
-        very good; good job; well done
+        you; thank u; thank you so much; thank you very much; thank you kindly; thanks for that; thank you for
+        that; thanks for your help; thanks for the help; thank you for your help; thank you for the help;
+        cheers; i appreciate it; i appreciate that; much appreciated; thats very kind; that is very kind; thats
+        kind of you; thats very helpful; that was helpful; that helps; great; perfect; wonderful; excellent;
+        cool; nice; awesome; very good; good job; well done; thanks a bunch; thats great; that is great; thank
+        you so much for your help; thanks so much for your help; thanks mate; cheers mate; thats perfect; thats
+        good; good
     """,
     "yes": """
         yes; yes thank you; yes thanks; yes i do; yeah; yep; yup; yea; sure; sure thing; of course; certainly;
         correct; thats right; that is right; thats correct; thats fine; right; exactly; absolutely; definitely;
-        indeed; go ahead; go on; do it; do that; please do; ok; okay; alright; all right; fine; affirmative; i do; i
-        think so; sounds good
+        indeed; mm hmm; mhm; mmhmm; uh huh; aha; go ahead; go on; do it; do that; please do; ok; okay; alright;
+        all right; fine; affirmative; i do; i think so; sounds good
     """,
     "greeting": """
         hello; hello there; hi; hi there; hey; hey there; hiya; howdy; hullo; greetings; welcome; good morning; good
@@ -106,10 +114,14 @@ _CLEAR, _UNCLEAR = 0.97, 0.75
 _MAX_WORDS = 16
 """Longer than any phrase with all the courtesy around it."""
 
+_NAME_WORDS = 3
+"""Longest name, in words, that may stand between two greetings: recognisers write "Jim and I" for "Gemini"."""
+
 _QUESTION_WORDS = """
     what whats who whos whom whose where wheres when why how hows which is are was were do does did can could will would
     should has have tell describe explain
 """
+_ASKING = frozenset(_QUESTION_WORDS.split())
 
 _CORRECTED_RATIO = 0.88
 """Likeness (`difflib`) from which a word is a mistyped one: "helo" is "hello", but "cancer" is not "cancel"."""
@@ -145,12 +157,26 @@ class RuleIntents:
             if intent in meant:
                 clear = " ".join(meant[intent]) not in _DOUBTFUL and words == said
                 return Judgement(intent=intent, confidence=_CLEAR if clear else _UNCLEAR)
+        if self._greets_by_name(words, text):
+            return Judgement(intent="greeting", confidence=_UNCLEAR)
         return Judgement(intent="question", confidence=_confidence_in_question(said))
 
     def _corrected(self, word: str) -> str:
         if word in self._words:
             return word
         return next(iter(get_close_matches(word, self._correctable, n=1, cutoff=_CORRECTED_RATIO)), word)
+
+    def _greets_by_name(self, words: list[str], text: str) -> bool:
+        """Return whether these are a name between greetings, or after one: "hello Gemini, are you there"."""
+        lengths = range(1, self._longest + 1)
+        opening = max((n for n in lengths if self._intents.get(tuple(words[:n])) == "greeting"), default=0)
+        closing = max((n for n in lengths if self._intents.get(tuple(words[-n:])) == "greeting"), default=0)
+        name = words[opening : len(words) - closing]
+        if not opening or not name or not _ASKING.isdisjoint(name):
+            return False
+        return (
+            len(name) <= _NAME_WORDS if closing else len(name) == 1 and name[0].capitalize() in text.split(None, 1)[1]
+        )
 
     def _taken_apart(self, words: list[str]) -> list[tuple[str, ...]]:
         """Return the known phrases that words are made of, longest first at each place; none if anything is left."""
@@ -175,6 +201,6 @@ def _words(text: str) -> list[str]:
 def _confidence_in_question(words: list[str]) -> float:
     if not words:
         return 0.0
-    if not set(words[:4]).isdisjoint(_QUESTION_WORDS.split()):
+    if not _ASKING.isdisjoint(words[:4]):
         return 0.95
     return 0.8 if len(words) >= 3 else 0.6

@@ -44,6 +44,8 @@ class Passage(Struct, frozen=True, kw_only=True):
     headings: tuple[str, ...]
     """From the outermost to the nearest; the file's name where there are none."""
     sentences: tuple[str, ...]
+    columns: tuple[str, ...] = ()
+    """What the columns are called, if it is a table: that is said of every row."""
 
 
 def passages_of_markdown(text: str, *, source: str, name: str) -> Iterator[Passage]:
@@ -58,8 +60,13 @@ def passages_of_markdown(text: str, *, source: str, name: str) -> Iterator[Passa
     paragraph: list[str] = []
     parser = MarkdownIt("commonmark").enable("table")
     blocks = _blocks(parser.parse(_FRONT_MATTER.sub("", text, count=1)))
-    for level, lines in blocks:
+    for level, lines, columns in blocks:
         is_item = level < 0
+        if columns:
+            yield from _cut(paragraph, headings, source, name)
+            yield from _cut(lines, headings, source, name, columns)
+            paragraph = []
+            continue
         if paragraph and not (is_item and paragraph[-1].endswith(":")):
             yield from _cut(paragraph, headings, source, name)
             paragraph = []
@@ -109,7 +116,13 @@ def _statements(lines: list[str]) -> list[str]:
     return statements
 
 
-def _cut(lines: Sequence[str], headings: Sequence[tuple[int, str]], source: str, name: str) -> Iterator[Passage]:
+def _cut(
+    lines: Sequence[str],
+    headings: Sequence[tuple[int, str]],
+    source: str,
+    name: str,
+    columns: tuple[str, ...] = (),
+) -> Iterator[Passage]:
     """Yield the passages made of some lines; a line ends a sentence even where it has no full stop."""
     titles = tuple(title for _, title in headings if title) or (name,)
     sentences: list[str] = []
@@ -117,13 +130,13 @@ def _cut(lines: Sequence[str], headings: Sequence[tuple[int, str]], source: str,
     for sentence in (_ended(sentence) for line in lines for sentence in split_sentences(line)):
         size = len(sentence.split())
         if sentences and words + size > PASSAGE_WORDS:
-            yield Passage(source=source, headings=titles, sentences=tuple(sentences))
+            yield Passage(source=source, headings=titles, sentences=tuple(sentences), columns=columns)
             sentences, words = [], 0
         if re.search(r"\w", sentence):
             sentences.append(sentence)
             words += size
     if sentences:
-        yield Passage(source=source, headings=titles, sentences=tuple(sentences))
+        yield Passage(source=source, headings=titles, sentences=tuple(sentences), columns=columns)
 
 
 def _ended(sentence: str) -> str:
@@ -142,8 +155,10 @@ def _join_list(lead: str, items: Sequence[str]) -> str:
     return f"{lead} {mark.join(bare)}."
 
 
-def _blocks(tokens: Sequence[Token]) -> Iterator[tuple[int, list[str]]]:
-    """Yield (heading level, [title]), (0, lines of a paragraph or table), (-1, items of a whole list)."""
+def _blocks(tokens: Sequence[Token]) -> Iterator[tuple[int, list[str], tuple[str, ...]]]:
+    """Yield (heading level, [title]), (0, lines of a paragraph or table), (-1, items of a whole list), each with the
+    names of a table's columns; none if it is no table.
+    """
     items: list[str] = []
     rows: list[list[str]] = []
     list_depth = 0
@@ -152,30 +167,28 @@ def _blocks(tokens: Sequence[Token]) -> Iterator[tuple[int, list[str]]]:
             list_depth += token.nesting
         match token.type:
             case "bullet_list_close" | "ordered_list_close" if not list_depth:
-                yield -1, items
+                yield -1, items, ()
                 items = []
             case "table_close":
-                yield 0, _row_sentences(rows)
+                yield 0, _row_sentences(rows), tuple(rows[0])
                 rows = []
             case "tr_open":
                 rows.append([])
             case "inline" if opener.type in ("th_open", "td_open"):
                 rows[-1].append(" ".join(_spoken(token)))
             case "inline" if opener.type == "heading_open":
-                yield int(opener.tag[1:]), _spoken(token)
+                yield int(opener.tag[1:]), _spoken(token), ()
             case "inline" if list_depth:
                 items.append(" ".join(_spoken(token)))
             case "inline":
-                yield 0, _spoken(token)
+                yield 0, _spoken(token), ()
 
 
 def _row_sentences(rows: list[list[str]]) -> list[str]:
-    """Return a table as sentences: a short one of two columns as a list, another row by row with its columns named."""
+    """Return the rows of a table as sentences: "Monday: closed", and with the columns named if there are more."""
     header, body = rows[0], [row for row in rows[1:] if any(row)]
-    if body and len(header) == 2:
-        listed = _join_list(f"{header[1]}:", [", ".join(filter(None, row)) for row in body])
-        if len(listed.split()) <= _JOINED_LIST_WORDS:
-            return [listed]
+    if len(header) == 2:
+        return [": ".join(filter(None, row)) + "." for row in body]
     return [
         ", ".join(f"{column}: {cell}" if column else cell for column, cell in zip(header, row, strict=True) if cell)
         + "."

@@ -7,15 +7,16 @@ from typing import Literal
 
 from msgspec import Struct
 
-from adapters.answers.english import LIGHT_WORDS
+from adapters.answers.english import LIGHT_WORDS, WEAK_WORDS
 from adapters.answers.terms import is_stop_word, stem, words_of
 
 __all__ = ["Question", "continues", "gives", "parse_question"]
 
-Manner = Literal["fact", "definition", "description"]
-Expected = Literal["age", "duration", "time", "number", "person", "place", "reason", ""]
+Manner = Literal["fact", "definition", "instruction", "topic", "description"]
+Expected = Literal["age", "duration", "frequency", "clock", "time", "price", "number", "person", "place", "reason", ""]
 
 _LIGHT_WORDS = frozenset(LIGHT_WORDS.split())
+_WEAK_WORDS = frozenset(WEAK_WORDS.split())
 
 _DESCRIBE = re.compile(
     r"\b(?:(?:tell|teach) (?:me|us) (?:\w+ ){0,3}?about|describe|explain|introduce|talk (?:\w+ )?about|"
@@ -33,12 +34,28 @@ _PREFACE = re.compile(
 
 _DEFINE = re.compile(r"\b(?:what|who)(?:'s|'re| is| are| was| were)\b")
 
+_INSTRUCT = re.compile(r"\bhow (?:do|does|can|could|should|would|must) (?:i|you|we|one|people)\b|\bhow to\b")
+_ASKS = re.compile(
+    r"^\W*(?:who|what|which|when|where|why|how|whose|whom|is|are|was|were|do|does|did|can|could|will|would|shall|"
+    r"should|may|might|must|has|have|had)\b|\b(?:i|we|me|us|you|your)\b"
+)
+"""What a question or a wish has, and the bare name of a topic has not."""
+
 _ASKED: tuple[tuple[Expected, re.Pattern[str]], ...] = (
     ("age", re.compile(r"\bhow old\b|\bage of\b")),
     ("duration", re.compile(r"\bhow long\b(?=.*\b(?:takes?|lasts?|live|stay|wait|need|until|keep|kept)\b)")),
+    ("frequency", re.compile(r"\bhow (?:often|frequently|regularly)\b|\bhow many times\b")),
+    ("clock", re.compile(r"\b(?:what time|what hour|how late|how early)\b")),
     (
         "time",
         re.compile(r"\bwhen\b|\b(?:what|which) (?:\w+ )?(?:year|time|date|day|century|hours)\b|\bhours\b"),
+    ),
+    (
+        "price",
+        re.compile(
+            r"\bhow much (?:is|are|was|were|'s|do you (?:charge|want|ask))\b|\b(?:cost|costs|price|prices|fee|fees)\b|"
+            r"\bhow much\b.*\b(?:pay|charge|charged|spend)\b"
+        ),
     ),
     (
         "number",
@@ -61,6 +78,21 @@ _GIVEN: dict[Expected, re.Pattern[str]] = {
     ),
     "duration": re.compile(
         r"\w (?:seconds|minutes|hours|days|weeks|months|years)\b|\b(?:an|one) (?:hour|year|day|week)\b"
+    ),
+    "frequency": re.compile(
+        r"\b(?:once|twice|every|each|daily|hourly|weekly|monthly|yearly|annually|always|never|often|seldom|rarely|"
+        r"times (?:a|an|per|in))\b",
+        re.IGNORECASE,
+    ),
+    "clock": re.compile(
+        r"\d ?(?:am|pm|a\.m|p\.m)\b|\b\d{1,2}[:.]\d\d\b|\b(?:o'clock|noon|midnight|half past|quarter (?:past|to))\b|"
+        r"\b(?:at|from|until|till|by|to) (?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b",
+        re.IGNORECASE,
+    ),
+    "price": re.compile(
+        r"[$£€¥] ?\d|\b\w+ (?:pounds?|euros?|dollars?|pence|cents?|francs?|crowns?|krona|yen|rupees?|pesos?)\b|"
+        r"\bfree\b|\bno (?:charge|fee)\b",
+        re.IGNORECASE,
     ),
     "time": re.compile(
         r"\b1\d\d\d\b|\b20\d\d\b|\b(?:century|centuries|o'clock|noon|midnight|morning|afternoon|evening|daily|ago|years?|"
@@ -112,15 +144,22 @@ def parse_question(text: str) -> Question:
     words = words_of(plain[description.end() :] if description else plain)
     if description and not words:
         words = words_of(plain)
-    telling = [word for word in words if not is_stop_word(word) and word not in _LIGHT_WORDS]
+    telling = [word for word in words if not is_stop_word(word) and word not in _LIGHT_WORDS | _WEAK_WORDS]
+    telling = telling or [word for word in words if word in _WEAK_WORDS]
     expected: Expected = next((kind for kind, pattern in _ASKED if pattern.search(plain)), "")
-    manner: Manner = (
-        "description" if description else "definition" if _DEFINE.search(plain) and not expected else "fact"
-    )
+    manner: Manner = "fact"
+    if description:
+        manner = "description"
+    elif _INSTRUCT.search(plain):
+        manner = "instruction"
+    elif _DEFINE.search(plain) and not expected:
+        manner = "definition"
+    elif not _ASKS.search(plain):
+        manner = "topic"
     return Question(
         terms=tuple(dict.fromkeys(map(stem, telling[:_MAX_TERMS]))),
-        hints=tuple(dict.fromkeys(stem(word) for word in words if word in _LIGHT_WORDS)),
-        words=frozenset(map(stem, words_of(plain))),
+        hints=tuple(dict.fromkeys(stem(word) for word in words if word in _LIGHT_WORDS | _WEAK_WORDS)),
+        words=frozenset(map(stem, words if description else words_of(plain))),
         manner=manner,
         expected=expected,
     )

@@ -11,6 +11,7 @@ import structlog
 
 from adapters.media.port import MediaLeg
 from app.gateway.client import Client, Socket
+from app.gateway.confirmed import Confirmed
 from app.gateway.ear import Ear
 from app.gateway.keypad import Keypad
 from app.gateway.messages import BadMessage, KeysPressed, read_message
@@ -41,6 +42,10 @@ LAST_WORDS_S = 2.0
 """Longest wait for the words that a caller said just before the session ended."""
 ERASED = "deleted"
 """Why a session ends of which nothing is to be kept, the last words included."""
+
+_NOTHING_SAID = frozenset({"released", "resumed"})
+"""Triggers by which the chart takes a sound for nothing, sometimes before the recogniser has given its verdict: words
+that come after all are still the caller's."""
 
 Publish = Callable[[Event, float], None]
 
@@ -73,7 +78,7 @@ class Call:
         self._connect_id = ""
         self._welcomed = asyncio.Event()
         self._where: Message = {"state": "IDLE", "substate": "new", "turn": 0}
-        self._played = (0, 0.0)
+        self._confirmed = Confirmed()
         self._reflex_turn: int | None = None
         self._undo: asyncio.TimerHandle | None = None
         self._closed = False
@@ -190,8 +195,8 @@ class Call:
         if self._is_new:
             self._is_new = False
             self._publish(SessionStarted(transport=transport), 0.0)
-        turn, played_s = self._played
-        self._mouth.rewind(played_s if turn == self._mouth.turn else 0.0)
+        self._confirmed.resume()
+        self._mouth.rewind(self._confirmed.played_s(self._mouth.turn))
         self._publish(Connected(transport=transport, event_id=self._connect_id), 0.0)
         async with asyncio.timeout(WELCOME_S):
             await self._welcomed.wait()
@@ -227,8 +232,8 @@ class Call:
 
     def _take(self, event: Event) -> None:
         """Take a fact that comes from the client."""
-        if isinstance(event, (PlaybackStarted, PlaybackProgress, PlaybackDone)) and event.played_s is not None:
-            self._played = (event.turn, event.played_s)
+        if isinstance(event, (PlaybackStarted, PlaybackProgress, PlaybackDone)):
+            event = self._confirmed.note(event)
         if isinstance(event, BargeIn):
             self._reflex(True)
         if isinstance(event, SessionEnded):
@@ -288,8 +293,8 @@ class Call:
     # --- what the orchestrator asks
 
     async def obey(self, effects: list[dict[str, object]]) -> None:
-        """Carry out the effects of one event, in order."""
-        for effect in effects:
+        """Carry out the effects of one event, in order; the client is let go when it was told all the rest."""
+        for effect in sorted(effects, key=lambda effect: effect["effect"] == "EndSession"):
             match effect["effect"]:
                 case "Welcome":
                     await self._take_welcome(effect)
@@ -300,7 +305,8 @@ class Call:
                 case "CommitSpeech":
                     await self._mouth.commit()
                 case "CancelSpeech":
-                    self._mouth.cancel()
+                    # Its first chunk may have left since the chart decided: that is stopped as well.
+                    await self._take_playout({"action": "stop", "turn": effect["turn"]})
                 case "Playout":
                     await self._take_playout(effect)
                 case "CutUtterance":
@@ -320,9 +326,9 @@ class Call:
 
     async def _take_state(self, effect: Message) -> None:
         self._where = {"state": effect["new_state"], "substate": effect["substate"], "turn": effect["turn"]}
-        resumed = effect["trigger"] == "resumed"
-        if effect["new_state"] == "THINKING" or self._where["substate"] == "quiet" or resumed:
-            self._ear.begin_utterance(words_wanted=resumed)
+        late = effect["trigger"] in _NOTHING_SAID
+        if effect["new_state"] == "THINKING" or self._where["substate"] == "quiet" or late:
+            self._ear.begin_utterance(words_wanted=late)
         if effect["new_state"] in ("LISTENING", "THINKING", "IDLE"):
             self._mouth.forget()
         if effect["trigger"] == "connected":

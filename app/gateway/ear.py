@@ -21,6 +21,9 @@ _log = structlog.get_logger()
 
 PRE_ROLL_S = 0.5
 """Audio kept from before the onset: a first consonant is quieter than the detector's threshold, for up to 0.3 s."""
+MIC_GAP_S = 2.5
+"""Without audio for so long, a voice that was on counts as fallen silent: longer than the 2 s that the longest frame of
+a WebSocket client takes to fill."""
 ONSET_S = 0.1
 """Audio kept beside it for a voice that begins now and is not believed yet."""
 
@@ -66,6 +69,8 @@ class Ear:
         self._overdue: asyncio.Task[None] | None = None
         """Recognises an utterance that is over."""
         self._partial_at = 0
+        self._heard_at = 0.0
+        self._gap: asyncio.TimerHandle | None = None
 
     @property
     def voice_on(self) -> bool:
@@ -79,6 +84,7 @@ class Ear:
 
     def hear(self, pcm: bytes) -> None:
         """Take the next piece of the microphone's audio (s16le, 16 kHz mono, any even length)."""
+        self._heard_at = asyncio.get_running_loop().time()
         for heard in self._activity.hear(pcm):
             self._take(heard)
 
@@ -119,6 +125,8 @@ class Ear:
 
     async def close(self) -> None:
         """Stop recognising."""
+        if self._gap is not None:
+            self._gap.cancel()
         running = [task for task in (self._pending, self._overdue) if task is not None]
         for task in running:
             task.cancel()
@@ -143,8 +151,25 @@ class Ear:
         if self._utterance_start is None:
             self._utterance_start = start
         self._partial_at = self._audio_end + _bytes(self._policy.partial_every_s)
+        self._await_gap(MIC_GAP_S)
         self._on_voice(True)
         self._publish(SpeechStarted(audio_s=_seconds(onset)), 0.0)
+
+    def _await_gap(self, delay_s: float) -> None:
+        if self._gap is not None:
+            self._gap.cancel()
+        self._gap = asyncio.get_running_loop().call_later(delay_s, self._notice_gap)
+
+    def _notice_gap(self) -> None:
+        """Take a microphone that fell silent without telling for a caller who did."""
+        self._gap = None
+        if self._segment is None:
+            return
+        left_s = self._heard_at + MIC_GAP_S - asyncio.get_running_loop().time()
+        if left_s > 0:
+            self._await_gap(left_s)
+        else:
+            self.hear(bytes(_bytes(MIC_GAP_S)))
 
     def _end_segment(self, segment: _Segment, silence_s: float) -> None:
         segment.end = self._audio_end - _bytes(silence_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -18,8 +19,9 @@ __all__ = ["Mouth"]
 
 _log = structlog.get_logger()
 
-LEAD_S = 0.8
-"""How far ahead of real time audio is sent: under the second that clients are promised."""
+LEAD_S = 0.9
+"""How far ahead of real time audio is sent at most: under the second that clients are promised, by more than a busy
+machine's clocks disagree."""
 CHUNK_S = 0.2
 """Audio per chunk: five messages a second, and no more than this is in flight when the caller barges in."""
 READY_CHUNKS = 100
@@ -65,6 +67,7 @@ class Mouth:
         self._sent: deque[_Ready] = deque()
         self._lengths: dict[str, float] = {}
         """Seconds of each sentence that is synthesised and not all sent, by its request."""
+        self._before_sent_s = 0.0
         self._paused_turn: int | None = None
         self._turn = -1
         self._kind: Kind = "answer"
@@ -177,6 +180,9 @@ class Mouth:
     def rewind(self, played_s: float) -> None:
         """Send again what follows the first `played_s` seconds of the present speech: a new client knows nothing."""
         again: deque[_Ready] = deque()
+        # What an earlier client had played is not kept any more.
+        played_s = max(0.0, played_s - self._before_sent_s)
+        self._before_sent_s += played_s
         for sent in self._sent:
             chunk = sent.chunk
             audio_s = len(chunk.pcm) / 2 / chunk.rate_hz
@@ -266,14 +272,13 @@ class Mouth:
         loop = asyncio.get_running_loop()
         while True:
             leg = self._leg()
-            wait_s = self._lead_s() - LEAD_S
-            if not self._ready or self._held_back or leg is None or wait_s > 0:
+            sendable = bool(self._ready) and not self._held_back
+            wait_s = self._early_s(self._ready[0].chunk, leg) if leg is not None and sendable else None
+            if leg is None or wait_s is None or wait_s > 0:
                 self._changed.clear()
-                try:
-                    async with asyncio.timeout(wait_s if wait_s > 0 and self._ready and not self._held_back else None):
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(wait_s):
                         await self._changed.wait()
-                except TimeoutError:
-                    continue
                 continue
             ready = self._ready.popleft()
             self._changed.set()
@@ -289,10 +294,17 @@ class Mouth:
                 # Kept in `_sent`: what was not played is sent again when a client is back.
                 self._used_leg = None
 
+    def _early_s(self, chunk: SpokenChunk, leg: MediaLeg) -> float:
+        """Return how long a chunk has to wait; one that moves to another leg, until the first has fallen silent."""
+        if chunk.text and self._used_leg not in (None, leg):
+            return self._lead_s()
+        return self._lead_s() + len(chunk.pcm) / 2 / chunk.rate_hz - LEAD_S
+
     def _numbered(self, chunk: SpokenChunk, leg: MediaLeg) -> SpokenChunk:
         if (chunk.turn, chunk.kind) != (self._turn, self._kind) or self._ended:
             self._turn, self._kind, self._seq, self._ended = chunk.turn, chunk.kind, 0, False
             self._sent.clear()
+            self._before_sent_s = 0.0
         # An answer that is running moves to a better leg at its next sentence.
         if chunk.text or self._used_leg is None:
             self._used_leg = leg

@@ -8,8 +8,10 @@ from litestar import Litestar, Response, Router, get
 from litestar.config.response_cache import ResponseCacheConfig
 from litestar.datastructures import ResponseHeader
 from litestar.di import Provide
+from litestar.enums import MediaType
 from litestar.exceptions import NotFoundException
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.status_codes import HTTP_404_NOT_FOUND
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -110,7 +112,13 @@ def create_app(runtime: Runtime) -> Litestar:
         exception_handlers=EXCEPTION_HANDLERS,  # type: ignore[arg-type]  # each handler takes its own error
         response_headers=_HEADERS,
         request_max_body_size=MAX_BODY_BYTES,
-        openapi_config=OpenAPIConfig(title="voicechart", version=VERSION, openapi_router=_schema_router()),
+        openapi_config=OpenAPIConfig(
+            title="voicechart",
+            version=VERSION,
+            openapi_router=_schema_router(),
+            # The document itself: the viewers that the library offers load their code from elsewhere.
+            render_plugins=[JsonRenderPlugin(path=["/", "/openapi.json"], media_type=MediaType.JSON)],
+        ),
         response_cache_config=ResponseCacheConfig(),
         logging_config=None,
     )

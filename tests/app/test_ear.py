@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from app.gateway import ear
 from app.gateway.ear import PRE_ROLL_S, Ear
 from app.gateway.voice_activity import ChunkedActivity
 from statecharts.events import Event, SpeechStarted, SpeechStopped, SttFinal, SttPartial
@@ -146,6 +149,27 @@ async def test_a_monologue_is_recognised_piece_by_piece_without_losing_a_word() 
     assert texts == ["once upon", "once upon a time"]
     whole = sum(len(pcm) for pcm in listener.recogniser.heard) / 32_000
     assert whole >= 2.0 + PRE_ROLL_S
+
+
+async def test_a_microphone_that_stops_in_mid_voice_counts_as_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ear, "MIC_GAP_S", 0.3)
+    listener = Listener("cut off")
+    await listener.hear(quiet(0.6), sound(0.6))
+    assert listener.kinds() == ["SpeechStarted"]
+    await asyncio.sleep(0.4)
+    assert listener.kinds() == ["SpeechStarted", "SpeechStopped", "SttFinal"]
+
+
+async def test_words_that_come_after_their_sound_was_given_up_are_told_all_the_same() -> None:
+    listener = Listener("three", takes_s=0.02)
+    await listener.hear(quiet(0.6), sound(0.3), quiet(0.3))
+    listener.ear.begin_utterance(words_wanted=True)
+    await listener.hear(quiet(0.5))
+    await asyncio.sleep(0.05)
+    assert [event.text for event in listener.events if isinstance(event, SttFinal)] == ["three"]
+    await listener.hear(sound(0.6), quiet(0.4))
+    await asyncio.sleep(0.05)
+    assert len(listener.recogniser.heard[-1]) / 32_000 < 0.6 + PRE_ROLL_S + 0.3
 
 
 async def test_what_is_kept_of_a_quiet_microphone_is_bounded() -> None:

@@ -89,6 +89,29 @@ async def test_audio_is_sent_less_than_a_second_ahead() -> None:
         assert 0.8 <= made.leg.audio_s <= LEAD_S + 0.2 + 0.5
 
 
+async def test_the_first_burst_is_no_longer_than_the_lead() -> None:
+    async with speaker() as made:
+        await made.say(" ".join([TEN_WORDS] * 3))
+        await asyncio.sleep(0.05)
+        assert made.leg is not None
+        assert 0.6 <= made.leg.audio_s <= LEAD_S < 1.0
+
+
+async def test_a_sentence_that_goes_another_way_waits_until_the_first_way_is_silent() -> None:
+    async with speaker() as made:
+        first, better = made.leg, RecordingLeg()
+        await made.say("one two three four five", is_final=False)
+        await asyncio.sleep(0.05)
+        made.leg = better
+        await made.say("six seven", number=2)
+        await asyncio.sleep(0.2)
+        assert better.played == []
+        await made.until(TtsDone)
+        assert first is not None
+        assert abs(first.audio_s - 0.5) < 0.001
+        assert abs(better.audio_s - 0.2) < 0.001
+
+
 async def test_a_paused_answer_sends_nothing_and_goes_on_where_it_was() -> None:
     async with speaker() as made:
         await made.say(" ".join([TEN_WORDS] * 2))
@@ -144,6 +167,21 @@ async def test_a_client_that_comes_back_gets_the_rest_from_what_it_had_played() 
         assert abs(made.leg.audio_s - 0.55) < 0.001
         assert made.leg.played[-1].is_final
         assert len(made.events) == reported
+
+
+async def test_a_client_that_comes_back_twice_gets_each_time_what_it_had_not_played() -> None:
+    async with speaker() as made:
+        await made.say(TEN_WORDS)
+        await made.until(TtsDone)
+        for played_s in (0.3, 0.7):
+            made.leg = RecordingLeg()
+            made.mouth.rewind(played_s)
+            async with asyncio.timeout(3.0):
+                while made.leg.audio_s < 1.0 - played_s - 0.001:
+                    await asyncio.sleep(0.005)
+            assert abs(made.leg.audio_s - (1.0 - played_s)) < 0.001
+        assert made.leg is not None
+        assert made.leg.played[0].seq > 5
 
 
 async def test_a_sentence_no_voice_can_say_is_told() -> None:

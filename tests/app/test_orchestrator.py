@@ -221,6 +221,22 @@ async def test_one_trace_id_goes_through_everything() -> None:
         await end(*workers)
 
 
+async def test_the_log_says_of_every_event_whose_it_is_and_of_which_turn() -> None:
+    async with harness(Policy(intent_wait_s=0.01)) as made:
+        await made.emit(SttFinal(text="how old is the bridge"))
+        await made.until(lambda record: bool(record.context.intent))
+        events = await logged_events(made.bus, made.session_id)
+        metadata = [msgspec.convert(event["metadata"], dict[str, str]) for event in events]
+        assert "voice.timer.fired" in [event["event_type"] for event in events]
+        assert len({each["trace_id"] for each in metadata}) == 1
+        raw = [entry.envelope for entry in await made.bus.replay(made.session_id) if entry.envelope is not None]
+        assert [each.metadata.get("trace_id") for each in raw if each.source == "orchestrator-test"] == [
+            metadata[0]["trace_id"]
+        ]
+        gates = [event["turn"] for event in events if str(event["event_type"]).endswith("gate_off")]
+        assert gates == [0]
+
+
 async def test_a_time_from_the_future_does_not_steer() -> None:
     async with harness() as made:
         await made.emit(SttFinal(text="hello", timestamp=9e9))

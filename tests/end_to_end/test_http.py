@@ -98,7 +98,10 @@ def test_the_log_is_read_on_from_a_position(http: httpx.Client, session: str) ->
     for number, position in enumerate(ids):
         rest = http.get(f"/sessions/{session}/events", params={"after": position}).json()
         assert [event["id"] for event in rest] == ids[number + 1 :]
-    assert is_problem(http.get(f"/sessions/{session}/events", params={"after": "nonsense"}), 400)
+    for outside, count in (("0", len(events)), ("0-0", len(events)), ("9999999999999-0", 0)):
+        assert len(http.get(f"/sessions/{session}/events", params={"after": outside}).json()) == count
+    for bad in ("nonsense", "-1", f"{ids[0]}x"):
+        assert is_problem(http.get(f"/sessions/{session}/events", params={"after": bad}), 400)
 
 
 def test_the_log_comes_line_by_line_if_asked(http: httpx.Client, session: str) -> None:
@@ -201,7 +204,10 @@ def test_health_metrics_and_schema_are_there(http: httpx.Client) -> None:
     assert 'voicechart_events_total{event_type="voice.session.started",status="accepted"}' in figures
     assert "voicechart_event_latency_seconds_bucket" in figures
     assert "session_id" not in figures
-    assert http.get("/schema/openapi.json").status_code == 200
+    for path in ("/schema", "/schema/openapi.json"):
+        schema = http.get(path, headers={"accept": "text/html,*/*"})
+        assert schema.headers["content-type"].startswith("application/json")
+        assert "/sessions/{session_id}/turns" in schema.json()["paths"]
 
 
 @pytest.mark.parametrize(

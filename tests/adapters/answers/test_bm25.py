@@ -83,7 +83,9 @@ def test_sample_knowledge_answers_questions_about_voicechart(
         ("which departments are there", "shipbuilding, fishing, navigation, life on board"),
         ("how many ships sank in the storm", "eleven ships"),
         ("how much does a ticket cost for students", "three euros"),
-        ("is the museum open on monday", "Monday, closed"),
+        ("is the museum open on monday", "Monday: closed."),
+        ("is it open on wednesdays", "Tuesday to Friday: ten to five."),
+        ("when is the museum open", "Monday: closed; Tuesday to Friday: ten to five; Saturday and Sunday: ten to six."),
         ("does the museum have a cafe", "café"),
         ("are dogs allowed", "Dogs have to stay outside"),
         ("how long does a guided tour take", "ninety minutes"),
@@ -183,6 +185,63 @@ def test_second_sentence_adds_what_was_asked_for(tmp_path: Path) -> None:
 def test_second_sentence_goes_on_about_the_same_thing(tmp_path: Path) -> None:
     answerer = folder_of(tmp_path, a="The mill stands on a hill. It has four sails. Geese live nearby.")
     assert said(answerer, "where is the mill") == "The mill stands on a hill. It has four sails."
+
+
+def test_a_figure_is_told_in_one_sentence(tmp_path: Path) -> None:
+    answerer = folder_of(tmp_path, a="The tower is 90 metres high. It has four bells. Geese live nearby.")
+    assert said(answerer, "how high is the tower") == "The tower is 90 metres high."
+    assert said(answerer, "what is the tower") == "The tower is 90 metres high. It has four bells."
+
+
+FERRY = """# Island ferry
+
+The ferry sails to Skerry Island. It takes bicycles.
+
+## Timetable
+
+From Tuesday to Friday it leaves at 8:30. It is painted white. The engine is oiled once a week.
+
+## Fares
+
+| Ticket | Fare |
+|---|---|
+| Adult | 6 dollars |
+| Child under 16 | 3 dollars |
+
+Groups of ten pay 50 dollars.
+
+## Boarding
+
+Show your ticket at the gate. Walk up the ramp. The ramp is steep.
+
+## Can I bring my dog?
+
+Yes. Dogs travel free on a lead. Visitors with cats need a basket.
+"""
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("does it leave on Wednesday", "From Tuesday to Friday it leaves at 8:30."),
+        ("how often is the engine oiled", "The engine is oiled once a week."),
+        ("what time does it leave", "From Tuesday to Friday it leaves at 8:30."),
+        ("how much is the ticket for a child", "Child under 16: 3 dollars."),
+        ("what does a ticket cost", "Adult: 6 dollars; Child under 16: 3 dollars."),
+        ("what do groups pay", "Groups of ten pay 50 dollars."),
+        ("fares", "Adult: 6 dollars. Child under 16: 3 dollars. Groups of ten pay 50 dollars."),
+        ("tell me about fares", "Adult: 6 dollars. Child under 16: 3 dollars. Groups of ten pay 50 dollars."),
+        ("how do I board", "Show your ticket at the gate. Walk up the ramp."),
+        ("can I take my bike", "It takes bicycles."),
+        ("how can I bring my dog", "Dogs travel free on a lead."),
+        ("may I visit with a cat", "Visitors with cats need a basket."),
+        ("tell me about the island ferry", "The ferry sails to Skerry Island. It takes bicycles. From Tuesday"),
+        ("who invented the ferry", UNKNOWN),
+        ("does it leave on Mondays", UNKNOWN),
+    ],
+)
+def test_questions_of_all_kinds_get_the_sentence_that_answers(tmp_path: Path, question: str, answer: str) -> None:
+    assert said(folder_of(tmp_path, ferry=FERRY), question).startswith(answer)
 
 
 def test_numbers_are_found_as_digits_and_as_words(tmp_path: Path) -> None:

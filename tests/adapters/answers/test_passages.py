@@ -45,9 +45,14 @@ def test_headings_give_the_topic_and_are_not_spoken() -> None:
     ]
 
 
-def test_short_table_of_two_columns_is_one_sentence() -> None:
-    table = "| Day | Hours |\n|---|---|\n| Monday | closed |\n| Friday | ten to five |"
-    assert markdown(table) == [(("a file",), ("Hours: Monday, closed; Friday, ten to five.",))]
+def test_rows_of_a_table_of_two_columns_are_sentences_and_its_columns_are_known() -> None:
+    table = "Before it.\n\n| Day | Hours |\n|---|---|\n| Monday | closed |\n| Friday | ten to five |\n\nAfter it."
+    passages = list(passages_of_markdown(table, source="a.md", name="a file"))
+    assert [(each.sentences, each.columns) for each in passages] == [
+        (("Before it.",), ()),
+        (("Monday: closed.", "Friday: ten to five."), ("Day", "Hours")),
+        (("After it.",), ()),
+    ]
 
 
 def test_rows_of_another_table_name_their_columns_and_skip_empty_cells() -> None:
