@@ -61,7 +61,7 @@ def test_the_effects_of_an_action_are_read_from_its_source() -> None:
     actions = conversation_model().actions
     assert "Playout duck" in actions["duck"].effects
     assert {"RequestIntent", "RequestAnswer", "StartTimer answer_deadline"} <= set(actions["begin_turn"].effects)
-    assert actions["note_voice"].effects == []
+    assert actions["count_words"].effects == []
     # Through another part, with what it was told: `stop_speech(..., withdrawn=False)` takes nothing back.
     assert "Withdrawn" in actions["take_floor"].effects
     assert "Withdrawn" not in actions["interrupt_speech"].effects

@@ -15,6 +15,7 @@ import pytest
 from diagrams.exports import scxml_text, xstate_text
 from diagrams.extract import conversation_model
 from diagrams.model import ChartModel, EdgeModel
+from statecharts.possibilities import VARIANTS
 from tests.diagrams.engines import XSTATE, Micro, follow_scxml, follow_xstate, record
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +24,7 @@ LENGTH = 120
 
 @pytest.fixture(scope="module")
 def runs() -> list[list[Micro]]:
-    return [record(seed, LENGTH) for seed in range(18)]
+    return [record(seed, LENGTH) for seed in range(4 * len(VARIANTS))]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,7 @@ def xstate() -> Path:
 def test_the_runs_go_everywhere_and_ask_every_kind_of_question(runs: list[list[Micro]]) -> None:
     assert {micro.after for run in runs for micro in run} == {leaf.path for leaf in conversation_model().leaves}
     asked = {name for run in runs for micro in run for name in micro.held}
-    assert len(asked) >= len(conversation_model().guards) - 3
+    assert len(asked) > 0.8 * len(conversation_model().guards)
     assert sum(map(len, runs)) > 1000
 
 
