@@ -32,7 +32,7 @@ call *args:
 chat *args:
     exec python -m app chat "$@"
 
-# Draw the chart (render), or see whether the committed drawings are current (check)
+# Draw a chart (render), see if the drawings are current (check), review a change (diff), see what was taken (coverage)
 [group("use")]
 [no-exit-message]
 [no-cd]

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-from pathlib import Path
 from types import ModuleType
 
-from statemachine import StateChart
-
 from app.settings import BadSetting
+from diagrams.load import BadChart, chart_class, module_of
 from statecharts.any_chart import AnyChart
 
 __all__ = ["import_chart", "import_module"]
@@ -21,21 +17,10 @@ def import_chart(path: str) -> type[AnyChart]:
     Raises:
         BadSetting: There is none; the message says what there is.
     """
-    module_name, _, name = path.partition(":")
-    if not name:
-        raise BadSetting(f"a chart is named package.module:Class, this is {path!r}")
-    module = import_module(module_name)
-    found = getattr(module, name, None)
-    if isinstance(found, type) and issubclass(found, StateChart):
-        return found
-    charts = [
-        key for key, value in vars(module).items()
-        if isinstance(value, type) and issubclass(value, StateChart) and value.__module__ == module.__name__
-    ]  # fmt: skip
-    raise BadSetting(
-        f"{path}: {name} is {'no StateChart' if found is not None else 'not there'}; "
-        f"{module_name} has {', '.join(charts) or 'no chart'}"
-    )
+    try:
+        return chart_class(path)
+    except BadChart as error:
+        raise BadSetting(str(error)) from error
 
 
 def import_module(name: str) -> ModuleType:
@@ -44,11 +29,7 @@ def import_module(name: str) -> ModuleType:
     Raises:
         BadSetting: It cannot be imported; the message says why.
     """
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)
     try:
-        return importlib.import_module(name)
-    except Exception as error:
-        told = str(error).splitlines()[0] if str(error) else ""
-        raise BadSetting(f"{name} cannot be imported: {type(error).__name__}: {told}") from error
+        return module_of(name)
+    except BadChart as error:
+        raise BadSetting(str(error)) from error

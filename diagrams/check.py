@@ -10,7 +10,8 @@ from diagrams.render import FORMATS, render
 __all__ = ["GENERATED", "committed_drawings", "stale"]
 
 GENERATED = Path(__file__).parent / "generated"
-DIFF_LINES = 40
+_LINES, _WIDTH = 30, 180
+"""Of a difference that is shown."""
 
 
 def committed_drawings() -> dict[str, bytes]:
@@ -39,5 +40,6 @@ def stale(folder: Path = GENERATED) -> dict[str, str]:
                 lineterm="",
                 n=1,
             )
-            found[name] = "\n".join(list(lines)[:DIFF_LINES])
+            told = [line if len(line) <= _WIDTH else f"{line[:_WIDTH]} ..." for line in lines]
+            found[name] = "\n".join(told[:_LINES]) + (f"\n... {len(told) - _LINES} more" if len(told) > _LINES else "")
     return found

@@ -1,10 +1,20 @@
-"""A chart as every drawing sees it: states, substates, edges. Values only; `extract.py` makes it."""
+"""A chart as every drawing sees it: states, substates, edges, guards, timers, effects. Values only."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
-__all__ = ["ChartModel", "EdgeModel", "StateModel"]
+__all__ = ["ActionModel", "ChartModel", "EdgeModel", "StateModel", "fullest"]
+
+
+class ActionModel(Struct, frozen=True, kw_only=True):
+    """What is done when an edge is taken, or a state entered or left."""
+
+    meaning: str = ""
+    effects: list[str] = []
+    """What it may ask the world for: `Speak`, `Playout duck`, `StartTimer away`."""
 
 
 class StateModel(Struct, frozen=True, kw_only=True):
@@ -14,10 +24,17 @@ class StateModel(Struct, frozen=True, kw_only=True):
     name: str
     meaning: str
     initial: bool = False
-    final: bool = False
     deadlines: list[str] = []
     """Timers of which one always runs here."""
+    enter: list[str] = []
+    """Actions on entering."""
+    leave: list[str] = []
     substates: list[StateModel] = []
+
+    @property
+    def line(self) -> list[StateModel]:
+        """This state and all that lies in it, in the order of the document."""
+        return [self, *(inner for sub in self.substates for inner in sub.line)]
 
 
 class EdgeModel(Struct, frozen=True, kw_only=True):
@@ -32,64 +49,69 @@ class EdgeModel(Struct, frozen=True, kw_only=True):
     guards: list[str] = []
     """Conditions; one that must not hold begins with `not `."""
     actions: list[str] = []
+    effects: list[str] = []
+    """What its actions may ask for, each once."""
     ours: bool = False
     """Added to what the guide had."""
 
-    @property
-    def label(self) -> str:
-        """The trigger in words."""
-        return in_words(self.trigger)
+    def __str__(self) -> str:
+        # As `statecharts.table.Edge` calls itself: counts of edges are kept under this text.
+        guards = f" [{' and '.join(self.guards)}]" if self.guards else ""
+        events = "" if self.events == [self.trigger] else f" ({', '.join(self.events)})"
+        return f"{self.source} → {self.target or self.source}: {self.trigger}{events}{guards}"
 
 
 class ChartModel(Struct, frozen=True, kw_only=True):
     """A whole chart, in the order of its declaration."""
 
     name: str
+    meaning: str = ""
     states: list[StateModel]
     edges: list[EdgeModel]
     timers: dict[str, float] = {}
-    """Seconds each timer runs, by the default policy."""
+    """Seconds each timer runs, by the default policy; it is an event of that name when they have passed."""
+    margins: list[str] = []
+    """Timers whose seconds come on top of something that is known only when they start."""
+    guards: dict[str, str] = {}
+    """What each guard asks."""
+    actions: dict[str, ActionModel] = {}
+
+    @property
+    def all_states(self) -> list[StateModel]:
+        """Every state and substate, outer ones before what lies in them."""
+        return [state for outer in self.states for state in outer.line]
 
     @property
     def leaves(self) -> list[StateModel]:
         """The states in which the chart can be: substates, and states without any."""
-        return [leaf for state in self.states for leaf in (state.substates or [state])]
+        return [state for state in self.all_states if not state.substates]
+
+    @property
+    def initial(self) -> StateModel:
+        """The outermost state in which the chart begins."""
+        return next((state for state in self.states if state.initial), self.states[0])
 
     def leaf_of(self, path: str) -> str:
         """Return where one is on entering a state: its initial substate, or itself."""
-        for state in self.states:
-            if state.path == path and state.substates:
-                return next((sub.path for sub in state.substates if sub.initial), state.substates[0].path)
-        return path
+        state = next(state for state in self.all_states if state.path == path)
+        while state.substates:
+            state = next((sub for sub in state.substates if sub.initial), state.substates[0])
+        return state.path
+
+    def shared(self) -> list[list[EdgeModel]]:
+        """Return the edges that lead from every outer state to the same place: drawn once for all."""
+        groups: dict[tuple[str, str], list[EdgeModel]] = {}
+        for edge in self.edges:
+            if edge.target is not None:
+                groups.setdefault((edge.trigger, edge.target), []).append(edge)
+        outer = {state.path for state in self.states}
+        return [
+            group
+            for (_, target), group in groups.items()
+            if len(group) > 2 and outer - {target.split(".")[0]} <= {edge.source.split(".")[0] for edge in group}
+        ]
 
 
-_WORDS = {
-    "stt_final": "end of turn",
-    "tts_chunk_ready": "first audio",
-    "tts_done": "all audio sent",
-    "tts_failed": "no voice",
-    "barge_in": "voice over us",
-    "ready_for_next": "believed: we stop",
-    "resumed": "false alarm",
-    "voice_lasts": "the voice lasts",
-    "withdrawn": "the caller goes on",
-    "released": "it was nothing",
-    "playback_done": "played",
-    "playback_deadline": "should be played",
-    "rag_complete": "nothing to say",
-    "intent_detected": "nothing to say",
-    "answer_deadline": "no answer in time",
-    "away": "quiet for long",
-    "session_ended": "hung up",
-    "speech_started": "voice",
-    "speech_stopped": "silence",
-    "hearing_max": "voice without end",
-    "final_wait": "no words came",
-    "stt_failed": "not recognised",
-    "filler": "a long wait",
-}
-
-
-def in_words(name: str) -> str:
-    """Return an event's or an action's name as a person would say it."""
-    return _WORDS.get(name, name.replace("_", " "))
+def fullest(edges: Sequence[EdgeModel]) -> EdgeModel:
+    """Return the edge that speaks for all that are drawn as one: the one with most events."""
+    return max(edges, key=lambda edge: len(edge.events))

@@ -1,220 +1,153 @@
-"""The five states as a wheel, placed by hand: every line and label has a spot of its own."""
+"""The outer states alone: the conversation's five as a wheel, those of other charts like a full drawing."""
 
 from __future__ import annotations
 
-import math
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import graphviz
+import msgspec
 
+from diagrams.geometry import Box, Point
+from diagrams.ids import edge_id, state_id
+from diagrams.labels import timer_runs
+from diagrams.lettering import Block, Line, Run, broken, width_of
 from diagrams.model import ChartModel, EdgeModel, StateModel
-from diagrams.palette import NEUTRAL, colours_of
+from diagrams.palette import CARD, NEUTRAL, PALETTE, TINTS, colours_of
+from diagrams.sheet import Sheet
+from diagrams.wheel import BOXES, HIGH, WIDE, way_between
 
-__all__ = ["edge_id", "overview_source", "state_id"]
+__all__ = ["between", "collapsed", "wheel_source"]
 
+_NAME, _MEANING, _CHIP, _PHRASE, _EVENTS, _SMALL = 21.0, 12.0, 12.0, 13.0, 11.0, 11.0
+"""Sizes of letters, in points."""
+_LINE = 2.0
 
-class _Box(NamedTuple):
-    """A state's place: its centre and size, in points; y grows upwards."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-
-
-_PLACES = {
-    "IDLE": _Box(95, 245, 150, 118),
-    "LISTENING": _Box(380, 420, 232, 92),
-    "THINKING": _Box(820, 420, 232, 92),
-    "SPEAKING": _Box(820, 70, 232, 92),
-    "INTERRUPT": _Box(380, 70, 232, 92),
+_PHRASES = {
+    ("IDLE", "LISTENING"): "somebody is there",
+    ("LISTENING", "IDLE"): "quiet for long",
+    ("LISTENING", "THINKING"): "the end of a turn",
+    ("THINKING", "LISTENING"): "the caller goes on, or nothing to say",
+    ("THINKING", "SPEAKING"): "first audio",
+    ("SPEAKING", "THINKING"): "typed text",
+    ("SPEAKING", "LISTENING"): "the answer was played",
+    ("LISTENING", "SPEAKING"): "a greeting",
+    ("SPEAKING", "INTERRUPT"): "a sound over us: duck",
+    ("INTERRUPT", "SPEAKING"): "false alarm: go on",
+    ("INTERRUPT", "LISTENING"): "they mean it: stop",
+    ("LISTENING", "INTERRUPT"): "a sound, and we are still audible",
 }
-_GAP = 17.0
-"""Half the distance between the two directions of a pair of states, in points."""
-_LABEL_SHIFT = 13.0
-_FONT = "Helvetica"
+"""What the events between two states come to; the events themselves stand below."""
+_HUNG_UP = "hung up, or nobody came back"
 
 
-class _Label(NamedTuple):
-    """Where along its line a label stands (0 to 1), and how far it is moved from there, in points."""
-
-    text: str
-    at: float = 0.5
-    dx: float = 0.0
-    dy: float = 0.0
-
-
-_LABELS = {
-    ("IDLE", "LISTENING"): _Label("someone is there", 0.5, -46, 8),
-    ("LISTENING", "IDLE"): _Label("quiet for long", 0.5, 44, -7),
-    ("LISTENING", "THINKING"): _Label("end of turn, or typed text"),
-    ("THINKING", "LISTENING"): _Label("the caller goes on, or nothing to say"),
-    ("THINKING", "SPEAKING"): _Label("first audio"),
-    ("SPEAKING", "THINKING"): _Label("typed text"),
-    ("SPEAKING", "LISTENING"): _Label("the answer was played", 0.42, -70, -8),
-    ("LISTENING", "SPEAKING"): _Label("a greeting", 0.36, 42, 8),
-    ("SPEAKING", "INTERRUPT"): _Label("a voice over us: duck"),
-    ("INTERRUPT", "SPEAKING"): _Label("false alarm: go on"),
-    ("INTERRUPT", "LISTENING"): _Label("they mean it: stop"),
-    ("LISTENING", "INTERRUPT"): _Label("still audible"),
-}
-
-
-def state_id(path: str) -> str:
-    """Return the id by which pages light a state: `s_SPEAKING`, `s_SPEAKING_draining`."""
-    return "s_" + path.replace(".", "_")
-
-
-def edge_id(source: str, target: str) -> str:
-    """Return the id of an edge between outer states: `e_SPEAKING__INTERRUPT`."""
-    return f"e_{source}__{target}"
-
-
-def overview_source(model: ChartModel) -> graphviz.Digraph:
-    """Return the overview of the conversation; a chart with other states is laid out by neato itself."""
-    placed = all(state.path in _PLACES for state in model.states)
-    graph = graphviz.Digraph("overview", engine="neato")
-    graph.attr(bgcolor="transparent", fontname=_FONT, pad="0.15", outputorder="edgesfirst")
-    if not placed:
-        graph.attr(overlap="false", splines="true", esep="+12")
-    graph.attr("node", fontname=_FONT, shape="box", style="rounded,filled", margin="0.12,0.06")
-    graph.attr("edge", fontname=_FONT, fontsize="11", arrowsize="0.8", penwidth="1.8")
-    for (source, target), edges in _between(model).items():
-        _draw_edge(graph, source, target, edges, placed)
-    for state in model.states:
-        _draw_state(graph, state, _PLACES[state.path] if placed else None)
-    if placed:
-        _draw_caption(graph)
-    return graph
-
-
-def _between(model: ChartModel) -> dict[tuple[str, str], list[EdgeModel]]:
-    """Return the edges between outer states, those that all states share left to the caption."""
+def between(model: ChartModel) -> dict[tuple[str, str], list[EdgeModel]]:
+    """Return the edges from one outer state to another; what all states share is left out."""
+    shared = {id(edge) for edges in model.shared() for edge in edges}
     pairs: dict[tuple[str, str], list[EdgeModel]] = {}
     for edge in model.edges:
         source, target = edge.source.split(".")[0], (edge.target or edge.source).split(".")[0]
-        if edge.target is None or source == target or edge.trigger == "session_ended":
-            continue
-        pairs.setdefault((source, target), []).append(edge)
+        if source != target and id(edge) not in shared:
+            pairs.setdefault((source, target), []).append(edge)
     return pairs
 
 
-def _draw_state(graph: graphviz.Digraph, state: StateModel, box: _Box | None) -> None:
-    colours = colours_of(state.path)
-    place = {"pos": f"{box.x},{box.y}!", "width": _inches(box.width), "height": _inches(box.height)} if box else {}
-    graph.node(
-        f"{state.path}.box", label="" if box else state.name, id=state_id(state.path), color=colours.line,
-        fillcolor=colours.ground, penwidth="2", fixedsize="true" if box else "false", **{"class": "state"}, **place,
+def collapsed(model: ChartModel) -> ChartModel:
+    """Return a chart without its substates, guards and actions: what is drawn as its overview."""
+    edges: dict[tuple[str, str, str], EdgeModel] = {}
+    for edge in model.edges:
+        source, target = edge.source.split(".")[0], (edge.target or edge.source).split(".")[0]
+        if edge.target is not None and source != target:
+            lifted = EdgeModel(trigger=edge.trigger, events=[edge.trigger], source=source, target=target)
+            edges.setdefault((source, edge.trigger, target), lifted)
+    states = [msgspec.structs.replace(state, substates=[]) for state in model.states]
+    return msgspec.structs.replace(model, states=states, edges=list(edges.values()))
+
+
+def wheel_source(model: ChartModel) -> graphviz.Digraph:
+    """Return the overview of the conversation."""
+    sheet = Sheet("overview", HIGH)
+    sheet.bound(Box(0, 0, WIDE, HIGH), 10)
+    for pair, edges in between(model).items():
+        _draw_way(sheet, model, pair, edges)
+    for state in model.states:
+        _draw_state(sheet, state)
+    for edges in model.shared():
+        _draw_shared(sheet, model, edges)
+    _draw_legend(sheet)
+    return sheet.graph
+
+
+def _draw_state(sheet: Sheet, state: StateModel) -> None:
+    colours, box = colours_of(state.path), BOXES[state.path]
+    sheet.box(
+        state.path, box, css="state", id=state_id(state.path), color=colours.line, fillcolor=colours.ground,
+        penwidth=f"{_LINE:g}", tooltip=state.meaning,
     )  # fmt: skip
-    if box is None:
-        return
-    top = box.y + box.height / 2
-    _text(graph, f"{state.path}.name", box.x, top - 19, state.name, colours.line, 19, bold=True, kind="name")
-    _text(graph, f"{state.path}.meaning", box.x, top - 39, state.meaning, "#556070", 11, kind="meaning")
-    # Substates stand in a row; in a narrow box below each other.
-    row = box.width > 200
-    for number, sub in enumerate(state.substates):
-        count = len(state.substates)
-        width = (box.width - 14) / count - 6 if row else box.width - 20
-        x = box.x - box.width / 2 + 10 + (width + 6) * number + width / 2 if row else box.x
-        y = box.y - box.height / 2 + 20 if row else top - 58 - 19 * number
-        graph.node(
-            sub.path, label=sub.name, id=state_id(sub.path), pos=f"{x},{y}!", width=_inches(width),
-            height=_inches(22 if row else 16), fixedsize="true", fontsize="11", fontcolor=colours.line,
-            color=colours.line, fillcolor="#ffffff", penwidth="1", tooltip=sub.meaning, **{"class": "substate"},
+    name = Block((Line((Run(state.name, colours.line, bold=True),), _NAME),))
+    sheet.text(Point(box.middle.x, box.y + 8), name, centred=True)
+    meaning = Block(tuple(broken([Run(state.meaning, "soft")], _MEANING, box.width - 16)))
+    sheet.text(Point(box.middle.x, box.y + 38), meaning, centred=True)
+    for sub, chip in zip(state.substates, _chips(state, box), strict=True):
+        sheet.box(
+            sub.path, chip, css="substate", id=state_id(sub.path), color=colours.line, fillcolor=CARD.light,
+            penwidth="1.8" if sub.initial else "1", tooltip=sub.meaning,
         )  # fmt: skip
+        text = Block((Line((Run(sub.name, colours.line),), _CHIP),))
+        sheet.text(Point(chip.middle.x, chip.middle.y - text.height / 2), text, centred=True)
 
 
-def _draw_edge(graph: graphviz.Digraph, source: str, target: str, edges: list[EdgeModel], placed: bool) -> None:
-    colours = colours_of(target)
+def _chips(state: StateModel, box: Box) -> list[Box]:
+    """Return where the substates stand: in a row, each as wide as its name asks for."""
+    widths = [width_of(sub.name, _CHIP) + 14 for sub in state.substates]
+    gap = 6.0
+    spare = (box.width - 20 - sum(widths) - gap * (len(widths) - 1)) / max(1, len(widths))
+    x, chips = box.x + 10, []
+    for width in widths:
+        chips.append(Box(x, box.bottom - 34, width + spare, 24))
+        x += width + spare + gap
+    return chips
+
+
+def _draw_way(sheet: Sheet, model: ChartModel, pair: tuple[str, str], edges: Sequence[EdgeModel]) -> None:
+    source, target = pair
+    way = way_between(source, target)
     ours = all(edge.ours for edge in edges)
-    label = _LABELS.get((source, target), _Label(", ".join(dict.fromkeys(edge.label for edge in edges))))
-    attributes = {
-        "id": edge_id(source, target), "color": colours.line, "style": "dashed" if ours else "solid",
-        "class": "edge ours" if ours else "edge",
-    }  # fmt: skip
-    if not placed:
-        graph.edge(f"{source}.box", f"{target}.box", label=label.text, fontcolor=colours.line, **attributes)
-        return
-    start, end = _line(_PLACES[source], _PLACES[target])
-    graph.edge(f"{source}.box", f"{target}.box", pos=_spline(start, end), **attributes)
-    x, y, turned = _label_place(start, end, label)
-    _text(graph, f"{source}.{target}.label", x, y, label.text, NEUTRAL.line, 11.5, kind="label", ground=turned)
-
-
-def _line(one: _Box, other: _Box) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Return where a line from one box to the other begins and ends: beside its counterpart, on the left of travel."""
-    dx, dy = other.x - one.x, other.y - one.y
-    length = math.hypot(dx, dy)
-    shift = (-dy / length * _GAP, dx / length * _GAP)
-    begin = _edge_of(one, dx, dy, shift)
-    finish = _edge_of(other, -dx, -dy, shift)
-    return begin, finish
-
-
-def _edge_of(box: _Box, dx: float, dy: float, shift: tuple[float, float]) -> tuple[float, float]:
-    """Return where a ray from the shifted centre leaves the box."""
-    x, y = shift
-    steps = []
-    if dx:
-        steps.append(((box.width / 2 if dx > 0 else -box.width / 2) - x) / dx)
-    if dy:
-        steps.append(((box.height / 2 if dy > 0 else -box.height / 2) - y) / dy)
-    step = min(step for step in steps if step > 0)
-    return box.x + x + dx * step, box.y + y + dy * step
-
-
-def _spline(start: tuple[float, float], end: tuple[float, float]) -> str:
-    (x0, y0), (x1, y1) = start, end
-    length = math.hypot(x1 - x0, y1 - y0)
-    tip = 2.5 / length
-    back = 10.0 / length
-    points = [start, *((x0 + (x1 - x0) * at, y0 + (y1 - y0) * at) for at in (1 / 3, 2 / 3, 1 - back))]
-    arrow = (x1 - (x1 - x0) * tip, y1 - (y1 - y0) * tip)
-    return f"e,{arrow[0]:.1f},{arrow[1]:.1f} " + " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-
-
-def _label_place(start: tuple[float, float], end: tuple[float, float], label: _Label) -> tuple[float, float, bool]:
-    """Return a label's centre, and whether it stands on its line and so needs a ground of its own."""
-    (x0, y0), (x1, y1) = start, end
-    x, y = x0 + (x1 - x0) * label.at, y0 + (y1 - y0) * label.at
-    dx, dy = x1 - x0, y1 - y0
-    half = len(label.text) * 2.85 + 6
-    if abs(dx) > abs(dy) * 4:  # nearly level: above its line when going right, below when going left
-        return x, y + (_LABEL_SHIFT if dx > 0 else -_LABEL_SHIFT), False
-    if abs(dy) > abs(dx) * 4:  # nearly upright: on the outer side
-        return x + (half if dy < 0 else -half), y, False
-    return x + label.dx, y + label.dy, not label.dx
-
-
-def _draw_caption(graph: graphviz.Digraph) -> None:
-    _text(graph, "caption.1", 95, 168, "hung up, or nobody came back:", NEUTRAL.line, 10, kind="caption")
-    _text(graph, "caption.2", 95, 154, "from every state to IDLE", NEUTRAL.line, 10, kind="caption")
-    for number, (style, text) in enumerate((("solid", "the guide's"), ("dashed", "ours"))):
-        x, y = 30.0, 72.0 - 17 * number
-        for end, at in (("a", x), ("b", x + 34)):
-            graph.node(f"legend.{number}.{end}", label="", pos=f"{at},{y}!", width="0.01", height="0.01", style="invis")
-        graph.edge(
-            f"legend.{number}.a", f"legend.{number}.b", pos=_spline((x, y), (x + 34, y)), style=style,
-            color=NEUTRAL.line, id=f"legend_{number}", **{"class": "legend"},
-        )  # fmt: skip
-        width = len(text) * 4.7
-        _text(graph, f"legend.{number}.text", x + 44 + width / 2, y, text, NEUTRAL.line, 10, kind="caption")
-
-
-def _text(
-    graph: graphviz.Digraph, name: str, x: float, y: float, text: str, colour: str, size: float, *,
-    kind: str, bold: bool = False, ground: bool = False,
-) -> None:  # fmt: skip
-    """Write text at a place: as a node of its own, so that no layout moves it."""
-    graph.node(
-        name, label=text, pos=f"{x:.1f},{y:.1f}!", shape="box", style="filled" if ground else "",
-        fillcolor="#ffffff" if ground else "none", color="none", penwidth="0", margin="0.03,0.01",
-        width="0.01", height="0.01", fontcolor=colour, fontsize=str(size),
-        fontname=f"{_FONT}-Bold" if bold else _FONT, id=f"t_{name.replace('.', '_')}",
-        **{"class": f"text {kind}"},
+    lines = broken([Run(_PHRASES.get(pair, ""), bold=True)], _PHRASE, way.width)
+    triggers = dict.fromkeys(edge.trigger for edge in edges)
+    label = Block((*lines, *broken(timer_runs(model, triggers, "soft"), _EVENTS, way.width)))
+    sheet.curve(
+        edge_id(source, target), way.curve, pair, css="edge ours" if ours else "edge", color=colours_of(target).line,
+        style="dashed" if ours else "solid", penwidth=f"{_LINE:g}", tooltip="\n".join(str(edge) for edge in edges),
     )  # fmt: skip
+    sheet.text(way.place(label), label, aligned=way.aligned)
 
 
-def _inches(points: float) -> str:
-    return f"{points / 72:.3f}"
+def _draw_shared(sheet: Sheet, model: ChartModel, edges: Sequence[EdgeModel]) -> None:
+    """Draw what leads to one state from all: once, from a sign for every state."""
+    target = str(edges[0].target).split(".")[0]
+    box = BOXES[target]
+    events = dict.fromkeys(event for edge in edges for event in edge.events)
+    phrase = broken([Run(_HUNG_UP, bold=True)], _PHRASE, 200) if "session_ended" in events else []
+    label = Block((*phrase, *broken(timer_runs(model, events, "soft"), _EVENTS, 200)))
+    pill = Box(box.middle.x - 44, box.bottom + 66, 88, 24)
+    name = "every state"
+    sheet.box(name, pill, id="s_everywhere", color=NEUTRAL.line, fillcolor=NEUTRAL.ground, penwidth="1.2")
+    text = Block((Line((Run(name, "soft"),), _SMALL),))
+    sheet.text(Point(pill.middle.x, pill.middle.y - text.height / 2), text, centred=True)
+    sheet.line(
+        f"e_every__{target}", (Point(pill.middle.x, pill.y), Point(pill.middle.x, box.bottom)), (name, target),
+        css="edge", color=PALETTE[target].line, penwidth=f"{_LINE:g}",
+    )  # fmt: skip
+    sheet.text(Point(pill.middle.x + 10, box.bottom + 18), label)
+
+
+def _draw_legend(sheet: Sheet) -> None:
+    y, soft = HIGH - 14, TINTS["soft"].light
+    for number, (style, text) in enumerate((("solid", "the guide's"), ("dashed", "ours"))):
+        x = 104.0 * number
+        ends = Point(x, y), Point(x + 34, y)
+        names = f"legend.{number}.a", f"legend.{number}.b"
+        for name, end in zip(names, ends, strict=True):
+            sheet.point(name, end)
+        sheet.line(f"legend_{number}", ends, names, css="legend", color=soft, style=style)
+        sheet.text(Point(x + 41, y - 7), Block((Line((Run(text, "soft"),), _SMALL),)))

@@ -1,4 +1,4 @@
-"""Every format of the chart, from the one model."""
+"""Every format of a chart, from the one model."""
 
 from __future__ import annotations
 
@@ -17,12 +17,16 @@ from diagrams.exports import json_text, scxml_text, xstate_text
 from diagrams.extract import conversation_model
 from diagrams.full import full_source
 from diagrams.model import ChartModel
-from diagrams.overview import overview_source
+from diagrams.overlay import PLAIN, Overlay
+from diagrams.overview import collapsed, wheel_source
+from diagrams.places import is_wheel
 from diagrams.styling import styled
 from diagrams.text import mermaid_text, table_text
 from statecharts.events import VoicechartError
 
-__all__ = ["FORMATS", "LEVELS", "CannotDraw", "Format", "render"]
+__all__ = ["DRAWN", "FORMATS", "LEVELS", "CannotDraw", "Format", "draw", "render"]
+
+_TIMEOUT_S = 60.0
 
 
 class CannotDraw(VoicechartError):
@@ -48,6 +52,8 @@ FORMATS: Mapping[str, Format] = {
     "xstate": Format("application/json", "xstate.json", False),
     "json": Format("application/json", "json", False),
 }
+DRAWN = tuple(kind for kind, made in FORMATS.items() if made.levels)
+"""The formats over which something can be laid."""
 LEVELS = ("overview", "full")
 _TEXTS: Mapping[str, Callable[[ChartModel], str]] = {
     "mermaid": mermaid_text, "table": table_text, "scxml": scxml_text, "xstate": xstate_text, "json": json_text,
@@ -69,27 +75,33 @@ def render(kind: str, level: str = "full", renderer: str = "pure") -> bytes:
     return draw(conversation_model(), kind, level, renderer)
 
 
-def draw(model: ChartModel, kind: str, level: str = "full", renderer: str = "pure") -> bytes:
-    """Return a drawing of any chart's model; see `render`."""
+def draw(model: ChartModel, kind: str, level: str = "full", renderer: str = "pure", overlay: Overlay = PLAIN) -> bytes:
+    """Return a drawing of any chart's model; see `render`. Only the full one has something laid over it."""
     if kind not in FORMATS:
         raise CannotDraw(f"there is no format {kind!r}; there are {', '.join(FORMATS)}")
     if level not in LEVELS:
         raise CannotDraw(f"there is no level {level!r}; there are {', '.join(LEVELS)}")
     if kind in _TEXTS:
         return _TEXTS[kind](model).encode()
-    graph = overview_source(model) if level == "overview" else full_source(model)
+    graph = full_source(model, overlay) if level == "full" else _overview(model)
     if kind == "dot":
         return str(graph.source).encode()
     picture = _run(graph, kind, renderer)
     return styled(picture) if kind == "svg" else picture
 
 
+def _overview(model: ChartModel) -> graphviz.Digraph:
+    return wheel_source(model) if is_wheel(model) else full_source(collapsed(model))
+
+
 def _run(graph: graphviz.Digraph, kind: str, renderer: str) -> bytes:
     program = _program(renderer)
-    # -n2: take the places as they are; the full chart has none and is laid out by dot.
-    placed = ["-n2"] if graph.engine == "neato" and "pos=" in graph.source else []
-    command = [program, f"-K{graph.engine}", *placed, f"-T{kind}", *(["-Gdpi=144"] if kind == "png" else [])]
-    done = subprocess.run(command, input=str(graph.source).encode(), capture_output=True, check=False, timeout=60)
+    # -n2: take the places as they are. A PNG cannot follow its surroundings, so it gets a ground of its own.
+    picture = ["-Gdpi=144", "-Gbgcolor=white"] if kind == "png" else []
+    command = [program, f"-K{graph.engine}", "-n2", f"-T{kind}", *picture]
+    done = subprocess.run(
+        command, input=str(graph.source).encode(), capture_output=True, check=False, timeout=_TIMEOUT_S
+    )
     if done.returncode or not done.stdout:
         raise CannotDraw(f"{Path(program).name} could not draw the chart: {done.stderr.decode(errors='replace')[:300]}")
     return done.stdout

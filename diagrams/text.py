@@ -2,71 +2,98 @@
 
 from __future__ import annotations
 
-from diagrams.model import ChartModel, EdgeModel, StateModel
-from diagrams.palette import PALETTE
+from collections.abc import Iterable, Sequence
 
-__all__ = ["mermaid_text", "table_text"]
+from diagrams.labels import timer_text
+from diagrams.model import ChartModel, EdgeModel, StateModel, fullest
+from diagrams.palette import colours_of
+
+__all__ = ["mermaid_text", "row", "table_text"]
 
 
 def table_text(model: ChartModel) -> str:
-    """Return every edge as a row of a Markdown table, after the states."""
-    lines = [f"# {model.name}", "", "| state | means | at most |", "|---|---|---|"]
-    for state in model.states:
-        lines.append(f"| **{state.path}** | {state.meaning} | |")
-        for sub in state.substates:
-            timers = ", ".join(f"`{name}` {model.timers[name]:g} s" for name in sub.deadlines if name in model.timers)
-            lines.append(f"| {sub.path} | {sub.meaning} | {timers} |")
-    lines += ["", "| from | on | if | to | does |", "|---|---|---|---|---|"]
-    for edge in model.edges:
-        events = ", ".join(f"`{event}`" for event in edge.events)
-        ours = " (ours)" if edge.ours else ""
-        cells = [
-            edge.source,
-            events,
-            ", ".join(edge.guards),
-            (edge.target or "(stays)") + ours,
-            ", ".join(edge.actions),
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
+    """Return the states, every edge as a row, and what guards ask and actions do."""
+    lines = [f"# {model.name}", ""]
+    if model.meaning:
+        lines += [model.meaning, ""]
+    lines += _table(("state", "means", "at most", "on entering", "on leaving"), [
+        (f"**{state.path}**" if state in model.states else state.path, state.meaning,
+         ", ".join(f"`{timer_text(model, name)}`" for name in state.deadlines if name in model.timers),
+         _code(state.enter), _code(state.leave))
+        for state in model.all_states
+    ])  # fmt: skip
+    lines += ["", *_table(("from", "on", "if", "to", "does", "asks for"), [_edge(model, edge) for edge in model.edges])]
+    if model.guards:
+        lines += ["", *_table(("guard", "asks whether"), [(f"`{name}`", text) for name, text in model.guards.items()])]
+    if model.actions:
+        lines += ["", *_table(("action", "does", "may ask for"), [
+            (f"`{name}`", action.meaning, ", ".join(action.effects)) for name, action in model.actions.items()
+        ])]  # fmt: skip
     return "\n".join(lines) + "\n"
+
+
+def row(cells: Iterable[str]) -> str:
+    """Return a row of a Markdown table."""
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [row(heads), f"|{'---|' * len(heads)}", *(row(cells) for cells in rows)]
+
+
+def _edge(model: ChartModel, edge: EdgeModel) -> Sequence[str]:
+    events = ", ".join(f"`{timer_text(model, event) if event in model.timers else event}`" for event in edge.events)
+    target = (edge.target or "(stays)") + (" (ours)" if edge.ours else "")
+    return edge.source, events, ", ".join(edge.guards), target, ", ".join(edge.actions), ", ".join(edge.effects)
+
+
+def _code(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def mermaid_text(model: ChartModel) -> str:
     """Return a Mermaid state diagram (version 2), without the edges that only change memory."""
     lines = ["stateDiagram-v2", "    direction TB"]
     for state in model.states:
-        lines += _mermaid_state(state)
-    initial = next((state for state in model.states if state.initial), model.states[0])
-    lines.append(f"    [*] --> {_name(initial.path)}")
-    drawn: set[str] = set()
-    for edge in model.edges:
-        if edge.target is None:
-            continue
-        line = f"    {_name(edge.source)} --> {_name(edge.target)}: {_mermaid_label(edge)}"
-        if line not in drawn:
-            drawn.add(line)
-            lines.append(line)
-    for state in model.states:
-        if colours := PALETTE.get(state.path):
-            lines.append(f"    classDef c{state.path} fill:{colours.ground},stroke:{colours.line},color:{colours.line}")
-            lines.append(f"    class {_name(state.path)} c{state.path}")
+        lines += _mermaid_state(state, "    ")
+    lines.append(f"    [*] --> {_name(model.initial.path)}")
+    once = model.shared()
+    drawn = {id(edge) for edges in once for edge in edges}
+    ways = [line for edge in model.edges if id(edge) not in drawn and (line := _mermaid_way(edge))]
+    for edges in once:
+        label = _mermaid_label(fullest(edges))
+        lines.append('    state "every state" as every_state')
+        ways.append(f"    every_state --> {_name(str(edges[0].target))}: {label}")
+    lines += dict.fromkeys(ways)
+    paths = [state.path for state in model.states]
+    for path in paths:
+        colours = colours_of(path, paths)
+        lines.append(f"    classDef c{path} fill:{colours.ground},stroke:{colours.line},color:{colours.line}")
+        lines.append(f"    class {_name(path)} c{path}")
     return "\n".join(lines) + "\n"
 
 
-def _mermaid_state(state: StateModel) -> list[str]:
+def _mermaid_state(state: StateModel, indent: str) -> list[str]:
     if not state.substates:
-        return [f'    state "{state.name}" as {_name(state.path)}']
-    lines = [f'    state "{state.name}: {state.meaning}" as {_name(state.path)} {{']
+        return [f'{indent}state "{state.name}" as {_name(state.path)}']
+    lines = [f'{indent}state "{state.name}: {state.meaning}" as {_name(state.path)} {{']
     for sub in state.substates:
-        lines.append(f'        state "{sub.name}" as {_name(sub.path)}')
+        lines += _mermaid_state(sub, indent + "    ")
         if sub.initial:
-            lines.append(f"        [*] --> {_name(sub.path)}")
-    return [*lines, "    }"]
+            lines.append(f"{indent}    [*] --> {_name(sub.path)}")
+    return [*lines, f"{indent}}}"]
+
+
+def _mermaid_way(edge: EdgeModel) -> str:
+    if edge.target is None:
+        return ""
+    return f"    {_name(edge.source)} --> {_name(edge.target)}: {_mermaid_label(edge)}"
 
 
 def _mermaid_label(edge: EdgeModel) -> str:
     guards = f" [{', '.join(edge.guards)}]" if edge.guards else ""
-    return f"{edge.trigger}{guards}"
+    others = f" ({', '.join(edge.events[1:])})" if len(edge.events) > 1 else ""
+    return f"{edge.trigger}{others}{guards}"
 
 
 def _name(path: str) -> str:

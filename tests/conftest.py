@@ -8,12 +8,21 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import edges_taken
 from tests.server_process import ServerProcess
 
 # Deadlines measure the machine, not the code; `HYPOTHESIS_PROFILE=long` looks longer.
 settings.register_profile("short", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("long", max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
+
+
+def pytest_configure() -> None:
+    edges_taken.count()
+
+
+def pytest_sessionfinish() -> None:
+    edges_taken.write()
 
 
 @pytest.fixture(scope="session")

@@ -1,49 +1,55 @@
-"""`voicechart diagram`: draw the chart, and see that the committed drawings are current."""
+"""`voicechart diagram`: draw a chart, see that the committed drawings are current, review a change, cover it."""
 
 from __future__ import annotations
 
-import os
-import sys
-import tempfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import msgspec
 import rich_click as click
 
+from app.cli.drawings import as_bad_use, chart_option, deliver, kind_of
+from app.cli.files import replace_file
 from diagrams.check import GENERATED, committed_drawings, stale
-from diagrams.render import FORMATS, LEVELS, render
+from diagrams.difference import Claim, Difference, compare
+from diagrams.load import model_of
+from diagrams.render import DRAWN, FORMATS, LEVELS, draw, render
+from diagrams.revisions import model_at
 
 __all__ = ["command"]
+
+_REVIEWED = (*DRAWN, "table", "json")
+"""Formats of a comparison."""
 
 
 @click.group(name="diagram")
 def command() -> None:
-    """Draw the chart, or see whether the committed drawings are current."""
+    """Draw a chart, see whether the committed drawings are current, review a change, see what was taken."""
 
 
 @command.command(name="render")
 @click.option("--format", "kind", type=click.Choice(list(FORMATS)), help="[default: as --out ends, else svg]")
 @click.option("--level", type=click.Choice(LEVELS), default="full", show_default=True, help="How much of the chart.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write.  [default: stdout]")
+@chart_option
 @click.option(
     "--renderer", type=click.Choice(["pure", "dot"]), default="pure", show_default=True,
     help="The packaged renderer, or Graphviz as it is installed.",
 )  # fmt: skip
-@click.option("--all", "every", is_flag=True, help="Write all committed drawings anew.")
-def render_command(kind: str | None, level: str, out: Path | None, renderer: str, every: bool) -> None:
-    """Draw the chart; the same bytes every time."""
+@click.option("--all", "every", is_flag=True, help="Write all committed drawings of the conversation anew.")
+def render_command(kind: str | None, level: str, out: Path | None, chart: str, renderer: str, every: bool) -> None:
+    """Draw a chart; the same bytes every time."""
     if every:
+        if chart or out is not None or kind is not None:
+            raise click.UsageError("--all writes the committed drawings; it takes no --chart, --out or --format")
         for name, drawing in committed_drawings().items():
-            _replace(GENERATED / name, drawing)
+            replace_file(GENERATED / name, drawing)
             click.echo(f"wrote {name}", err=True)
         return
-    drawing = render(kind or _kind_of(out), level, renderer)
-    if out is not None:
-        _replace(out, drawing)
-        click.echo(f"wrote {out}", err=True)
-    elif (kind or "svg") == "png" and sys.stdout.isatty():
-        raise click.UsageError("a PNG would only garble this terminal; pass --out FILE.png")
-    else:
-        sys.stdout.buffer.write(drawing)
+    kind = kind or kind_of(out, list(FORMATS), "svg")
+    with as_bad_use():
+        drawing = draw(model_of(chart), kind, level, renderer) if chart else render(kind, level, renderer)
+    deliver(drawing, kind, out)
 
 
 @command.command()
@@ -59,23 +65,45 @@ def check() -> int:
     return 0
 
 
-def _kind_of(out: Path | None) -> str:
-    if out is None:
-        return "svg"
-    for kind, made in sorted(FORMATS.items(), key=lambda item: -len(item[1].ending)):
-        if out.name.endswith(f".{made.ending}"):
-            return kind
-    endings = ", ".join(f".{made.ending}" for made in FORMATS.values())
-    raise click.UsageError(f"{out.name} says nothing about its format; end it with one of {endings}, or pass --format")
+@command.command()
+@click.argument("revisions", nargs=-1, required=True, metavar="REV [REV]")
+@click.option("--format", "kind", type=click.Choice(_REVIEWED), help="[default: as --out ends, else table]")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write.  [default: stdout]")
+@chart_option
+@click.option("--exit-code", is_flag=True, help="Exit with 1 if the chart is another one, as git diff does.")
+def diff(revisions: Sequence[str], kind: str | None, out: Path | None, chart: str, exit_code: bool) -> int:
+    """Show what a change does to a chart: added green, removed red, changed amber.
+
+    Compares the first git revision with the second, or with the files as they are. The table is Markdown, fit for a
+    pull request, and names the properties of the conversation that the change has to do with.
+    """
+    if len(revisions) > 2:
+        raise click.UsageError(f"one or two revisions, not {len(revisions)}")
+    kind = kind or kind_of(out, _REVIEWED, "table")
+    with as_bad_use():
+        before = model_at(revisions[0], chart)
+        after = model_at(revisions[1], chart) if len(revisions) == 2 else model_of(chart)
+    names = revisions[0], revisions[1] if len(revisions) == 2 else "the working tree"
+    found = compare(before, after, before=names[0], after=names[1], claims=[] if chart else _claims())
+    deliver(_reviewed(found, kind), kind, out)
+    return 1 if exit_code and found.changes else 0
 
 
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    try:
-        handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise click.ClickException(f"cannot write {path}: {error.strerror}") from error
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-    Path(name).chmod(0o644)
-    Path(name).replace(path)
+def _reviewed(found: Difference, kind: str) -> bytes:
+    if kind == "table":
+        return found.table().encode()
+    if kind == "json":
+        report = {
+            "before": found.before,
+            "after": found.after,
+            "changes": found.changes,
+            "properties": found.properties,
+        }
+        return msgspec.json.format(msgspec.json.encode(report)) + b"\n"
+    return draw(found.union, kind, overlay=found.overlay())
+
+
+def _claims() -> Iterable[Claim]:
+    from statecharts.properties import PROPERTIES  # half a second of imports, for this command alone
+
+    return PROPERTIES

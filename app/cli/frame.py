@@ -18,7 +18,7 @@ _COMMANDS = {
     "serve": "Serve voice sessions.",
     "call": "Be a caller: speak a recording to the server.",
     "chat": "Talk with the server by keyboard.",
-    "diagram": "Draw the chart, or check the committed drawings.",
+    "diagram": "Draw a chart, review a change of it, see what was taken.",
     "verify": "Explore the whole chart and check every property.",
     "scenario": "Run turn-taking scenarios on virtual time.",
     "bench": "Measure turns and the event log.",
