@@ -196,6 +196,8 @@ class TtsChunkReady(Event, frozen=True, kw_only=True):
     audio_ms: float = 0.0
     is_final: bool = False
     request_id: str = ""
+    words: tuple[tuple[int, float], ...] = ()
+    """Where words of the sentence end: characters of its text, and seconds of its speech, each from its beginning."""
 
 
 class TtsDone(Event, frozen=True, kw_only=True):

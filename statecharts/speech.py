@@ -21,6 +21,14 @@ class Line(Struct, omit_defaults=True):
     request_id: str
     text: str
     audio_s: float = 0.0
+    words: tuple[tuple[int, float], ...] = ()
+    """Where its words end, as far as the voice told: characters of `text`, seconds of its audio."""
+
+    def chars_at(self, played_s: float) -> int:
+        """Return how many characters are said after so many seconds of its audio."""
+        if self.words:
+            return max((chars for chars, ends_s in self.words if ends_s <= played_s + _COMPLETE_S), default=0)
+        return int(max(0.0, min(1.0, played_s / self.audio_s)) * len(self.text)) if self.audio_s else 0
 
 
 class Speech(Struct, omit_defaults=True):
@@ -58,7 +66,7 @@ class Speech(Struct, omit_defaults=True):
         """Seconds of audio sent so far."""
         return sum(line.audio_s for line in self.lines)
 
-    def add_audio(self, request_id: str, audio_s: float, now: float) -> None:
+    def add_audio(self, request_id: str, audio_s: float, now: float, words: tuple[tuple[int, float], ...] = ()) -> None:
         """Note a chunk that was sent, of the sentence with this request id (unknown: of the last one)."""
         line = next((line for line in self.lines if line.request_id == request_id), None)
         if line is None:
@@ -66,6 +74,7 @@ class Speech(Struct, omit_defaults=True):
                 self.lines.append(Line(request_id, ""))
             line = self.lines[-1]
         line.audio_s += audio_s
+        line.words += words
         self.started_at = self.started_at or now
         self.ends_at = max(self.ends_at, now) + audio_s
 
@@ -100,17 +109,16 @@ class Speech(Struct, omit_defaults=True):
         if self.synthesised and played_s >= self.sent_s - _COMPLETE_S:
             return self.text
         heard_chars, before = 0, 0
-        for line in self.lines:
-            if not line.text:
-                continue
-            share = 1.0 if played_s >= line.audio_s - _COMPLETE_S else max(0.0, played_s) / line.audio_s
-            if not line.audio_s or not share:
+        spoken = [line for line in self.lines if line.text]
+        for line, following in zip(spoken, [*spoken[1:], None], strict=True):
+            # While its audio is still being sent, what there is of it is not the whole of it.
+            sent = self.synthesised or (following is not None and following.audio_s > 0)
+            if played_s < line.audio_s - _COMPLETE_S or not line.audio_s or (line.words and not sent):
+                heard_chars = before + line.chars_at(played_s)
                 break
-            heard_chars = before + int(share * len(line.text))
-            before += len(line.text) + 1
+            heard_chars = before + len(line.text)
+            before = heard_chars + 1
             played_s -= line.audio_s
-            if share < 1.0:
-                break
         return _whole_words(self.text, heard_chars)
 
 

@@ -9,7 +9,8 @@ import av
 import edge_tts
 import edge_tts.exceptions
 
-from adapters.voices.port import SpeechPiece, VoiceFailed
+from adapters.voices.port import SpeechPiece, SpokenWord, VoiceFailed
+from adapters.voices.word_timing import word_end
 
 __all__ = ["EdgeVoice"]
 
@@ -17,6 +18,7 @@ RATE_HZ = 24_000
 CONNECT_S = 2
 """A network that swallows packets would otherwise keep the caller waiting for ten seconds."""
 RECEIVE_S = 10
+TICKS_PER_S = 10_000_000
 
 _FAILURES = (aiohttp.ClientError, edge_tts.exceptions.EdgeTTSException, TimeoutError, OSError, ValueError)
 
@@ -39,13 +41,21 @@ class EdgeVoice:
         if not any(character.isalnum() for character in text):
             return
         decoder = _Mp3Decoder()
+        words: list[SpokenWord] = []
+        place = 0
         try:
             request = edge_tts.Communicate(
-                text.replace("\0", " "), self._voice, connect_timeout=CONNECT_S, receive_timeout=RECEIVE_S
-            )
+                text.replace("\0", " "), self._voice, boundary="WordBoundary", connect_timeout=CONNECT_S,
+                receive_timeout=RECEIVE_S,
+            )  # fmt: skip
             async for message in request.stream():
-                if message["type"] == "audio" and (pcm := decoder.decode(message["data"])):
-                    yield SpeechPiece(pcm=pcm, rate_hz=RATE_HZ)
+                if message["type"] == "audio":
+                    if pcm := decoder.decode(message["data"]):
+                        yield SpeechPiece(pcm=pcm, rate_hz=RATE_HZ, words=tuple(words))
+                        words.clear()
+                elif message["text"] and (found := text.find(message["text"], place)) >= 0:
+                    place = word_end(text, found + len(message["text"]) - 1)
+                    words.append(SpokenWord(place, (message["offset"] + message["duration"]) / TICKS_PER_S))
         except _FAILURES as error:
             raise VoiceFailed(f"the Edge service did not speak: {type(error).__name__}: {error}") from error
 
