@@ -39,7 +39,7 @@ chat *args:
 diagram *args:
     exec python -m app diagram "$@"
 
-# Measure: turn, bus
+# Measure: turn, bus, stt, tts
 [group("use")]
 [no-exit-message]
 [no-cd]
