@@ -53,7 +53,7 @@ verify *args:
 scenario *args:
     exec python -m app scenario "$@"
 
-# Measure: turn, bus
+# Measure: turn, endpointing, bus, stt, tts
 [group("use")]
 [no-exit-message]
 [no-cd]

@@ -199,6 +199,8 @@ class TtsChunkReady(Event, frozen=True, kw_only=True):
     """All of the sentence's audio, once that is known; else 0."""
     is_final: bool = False
     request_id: str = ""
+    words: tuple[tuple[int, float], ...] = ()
+    """Where words of the sentence end: characters of its text, and seconds of its speech, each from its beginning."""
 
 
 class TtsDone(Event, frozen=True, kw_only=True):

@@ -31,7 +31,9 @@ class Speaking:
         """Add a chunk to what was sent, and to the time that playing it takes."""
         speech = self._context.speech
         if speech is not None:
-            speech.add_audio(fact.request_id, fact.audio_ms / 1000, self._context.now, fact.sentence_ms / 1000)
+            speech.add_audio(
+                fact.request_id, fact.audio_ms / 1000, self._context.now, fact.sentence_ms / 1000, fact.words
+            )
             if self._context.detached:
                 speech.pause(self._context.now)
             self.watch_playback()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from copy import copy
 
 import msgspec
@@ -25,6 +26,14 @@ class Line(Struct, omit_defaults=True):
     audio_s: float = 0.0
     whole_s: float = 0.0
     """All of its audio, once that is known."""
+    words: tuple[tuple[int, float], ...] = ()
+    """Where its words end, as far as the voice told: characters of `text`, seconds of its audio."""
+
+    def chars_at(self, played_s: float, whole_s: float) -> int:
+        """Return how many characters are said after so many of all its seconds of audio."""
+        if self.words:
+            return max((chars for chars, ends_s in self.words if ends_s <= played_s + _COMPLETE_S), default=0)
+        return int(max(0.0, min(1.0, played_s / whole_s)) * len(self.text))
 
 
 class Speech(Struct, omit_defaults=True):
@@ -62,7 +71,14 @@ class Speech(Struct, omit_defaults=True):
         """Seconds of audio sent so far."""
         return sum(line.audio_s for line in self.lines)
 
-    def add_audio(self, request_id: str, audio_s: float, now: float, whole_s: float = 0.0) -> None:
+    def add_audio(
+        self,
+        request_id: str,
+        audio_s: float,
+        now: float,
+        whole_s: float = 0.0,
+        words: tuple[tuple[int, float], ...] = (),
+    ) -> None:
         """Note a chunk that was sent, of the sentence with this request id (unknown: of the last one)."""
         line = next((line for line in self.lines if line.request_id == request_id), None)
         if line is None:
@@ -71,6 +87,7 @@ class Speech(Struct, omit_defaults=True):
             line = self.lines[-1]
         line.audio_s += audio_s
         line.whole_s = whole_s or line.whole_s
+        line.words += words
         self.started_at = self.started_at or now
         self.ends_at = max(self.ends_at, now) + audio_s
 
@@ -111,12 +128,12 @@ class Speech(Struct, omit_defaults=True):
             if not line.audio_s or played_s <= 0:
                 break
             whole_s = self._whole_s(number)
-            share = 1.0 if played_s >= whole_s - _COMPLETE_S else played_s / whole_s
-            heard_chars = before + int(share * len(line.text))
-            before += len(line.text) + 1
-            played_s -= line.audio_s
-            if share < 1.0:
+            if played_s < whole_s - _COMPLETE_S:
+                heard_chars = before + line.chars_at(played_s, whole_s)
                 break
+            heard_chars = before + len(line.text)
+            before = heard_chars + 1
+            played_s -= line.audio_s
         return _whole_words(self.text, heard_chars)
 
     def _whole_s(self, number: int) -> float:
@@ -125,7 +142,9 @@ class Speech(Struct, omit_defaults=True):
         if line.whole_s:
             return line.whole_s
         all_sent = self.synthesised or any(later.audio_s for later in self.lines[number + 1 :])
-        return line.audio_s if all_sent else max(line.audio_s, len(line.text) / _CHARS_PER_S)
+        if all_sent:
+            return line.audio_s
+        return math.inf if line.words else max(line.audio_s, len(line.text) / _CHARS_PER_S)
 
 
 class Cut(Struct, omit_defaults=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from adapters.detectors.port import CHUNK_SAMPLES
 from adapters.media.port import SpokenChunk
 from adapters.recognisers.port import Recognised
-from adapters.voices.port import SpeechPiece, VoiceFailed
+from adapters.voices.port import SpeechPiece, SpokenWord, VoiceFailed
 from statecharts.effects import PlayoutAction
 
 __all__ = ["LoudnessDetector", "RecordingLeg", "ScriptedRecogniser", "ToneVoice", "quiet", "sound"]
@@ -91,9 +92,9 @@ class ToneVoice:
             await self._free.wait()
         if "broken" in text:
             raise VoiceFailed(f"cannot say {text!r}")
-        for _ in text.split():
+        for number, word in enumerate(re.finditer(r"\S+", text), 1):
             await asyncio.sleep(0)
-            yield SpeechPiece(pcm=sound(0.1), rate_hz=RATE_HZ)
+            yield SpeechPiece(pcm=sound(0.1), rate_hz=RATE_HZ, words=(SpokenWord(word.end(), number / 10),))
 
     def close(self) -> None:
         """It holds nothing."""

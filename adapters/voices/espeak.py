@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import AsyncIterator, Iterator
+from itertools import count, pairwise
 
 import espeakng_loader
 
 from adapters.model_executor import ExecutorFull, ModelExecutor
-from adapters.voices.port import SpeechPiece, VoiceFailed
+from adapters.voices.port import SpeechPiece, SpokenWord, VoiceFailed
+from adapters.voices.word_timing import word_end
 
 __all__ = ["EspeakVoice"]
 
@@ -18,8 +20,26 @@ thread of the library's after the call has returned, into what may be freed by t
 _UTF8 = 1  # espeakCHARS_UTF8
 _WPM = 160
 _RATE, _BUFFER_MS = 1, 50
+_LIST_TERMINATED, _WORD = 0, 1
 CAPACITY = 64
-_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+
+
+class _Happening(ctypes.Structure):
+    """espeak_EVENT; positions count characters of the text from 1, and milliseconds of the speech from 0."""
+
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", ctypes.c_char * 8),
+    )
+
+
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Happening))
 
 
 class EspeakVoice:
@@ -37,6 +57,7 @@ class EspeakVoice:
         if self._rate_hz <= 0:
             raise VoiceFailed("espeak-ng did not start; reinstall espeakng-loader")
         self._pieces: list[bytes] = []
+        self._words: list[tuple[int, float]] = []
         # Kept as long as the library may call it.
         self._callback = _Callback(self._take)
         self._library.espeak_SetVoiceByName(language.encode())
@@ -62,16 +83,39 @@ class EspeakVoice:
         if not any(character.isalnum() for character in text):
             return
         self._pieces.clear()
+        self._words.clear()
         self._library.espeak_SetSynthCallback(self._callback)
         encoded = text.replace("\0", " ").encode() + b"\0"
         failed = self._library.espeak_Synth(encoded, len(encoded), 0, 0, 0, _UTF8, None, None)
         if failed:
             raise VoiceFailed(f"espeak-ng gave up with error {failed}")
         # A sentence takes it milliseconds: there is nothing to gain from handing pieces out while it speaks.
-        for pcm in list(self._pieces):
-            yield SpeechPiece(pcm=pcm, rate_hz=self._rate_hz)
+        pieces, words = list(self._pieces), self._word_ends(text)
+        for pcm in pieces:
+            yield SpeechPiece(pcm=pcm, rate_hz=self._rate_hz, words=words)
+            words = ()
 
-    def _take(self, samples: object, count: int, _events: object) -> int:
-        if count > 0:
-            self._pieces.append(ctypes.string_at(samples, count * 2))  # type: ignore[arg-type]  # a pointer of ctypes
+    def _word_ends(self, text: str) -> tuple[SpokenWord, ...]:
+        """Return where words end: where the next one begins, or the speech is over."""
+        over = (len(text), sum(map(len, self._pieces)) / 2 / self._rate_hz)
+        # One word of ours may be several of its own: "1883".
+        begins = {word_end(text, place): seconds for place, seconds in reversed(self._words)}
+        return tuple(
+            SpokenWord(end, round(seconds, 3)) for (end, _), (_, seconds) in pairwise([*reversed(begins.items()), over])
+        )
+
+    def _take(
+        self,
+        samples: ctypes._Pointer[ctypes.c_short],
+        samples_count: int,
+        happenings: ctypes._Pointer[_Happening],
+    ) -> int:
+        if samples_count > 0:
+            self._pieces.append(ctypes.string_at(samples, samples_count * 2))
+        for number in count():
+            happening = happenings[number]
+            if happening.type == _LIST_TERMINATED:
+                break
+            if happening.type == _WORD:
+                self._words.append((happening.text_position - 1, happening.audio_position / 1000))
         return 0

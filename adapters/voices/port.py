@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
 from statecharts.events import VoicechartError
 
-__all__ = ["SpeechPiece", "Voice", "VoiceFailed"]
+__all__ = ["SpeechPiece", "SpokenWord", "Voice", "VoiceFailed"]
 
 
 class VoiceFailed(VoicechartError):
     """This voice could not speak the text; another may."""
+
+
+class SpokenWord(NamedTuple):
+    """Where a word ends: in the text, and in the speech of it."""
+
+    chars: int
+    """Characters of the text up to its end."""
+    seconds: float
+    """Seconds of the text's speech, from its first sample, up to its end."""
 
 
 class SpeechPiece(Struct, frozen=True, kw_only=True):
@@ -22,6 +31,8 @@ class SpeechPiece(Struct, frozen=True, kw_only=True):
     pcm: bytes
     """s16le mono, never empty; pieces join without gaps."""
     rate_hz: int
+    words: tuple[SpokenWord, ...] = ()
+    """Words whose end is known from this piece on, in order; none ever, if this voice cannot tell."""
 
 
 class Voice(Protocol):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import platform
 import signal
 import socket
 import sys
@@ -12,19 +10,19 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from statistics import median
 
 import httpx
 import msgspec
 from msgspec import Struct
 
+from app.bench.figures import Figures, Machine, figures_of, machine_after, machine_before
 from app.caller.call import ANSWER_TIMEOUT_S, Call, open_link
 from app.caller.link import ServerUnreachable, Transport, open_http
-from app.caller.report import STAGES, CallReport, percentile
+from app.caller.report import STAGES, CallReport
 from app.caller.wav import Speech, read_wav
 from statecharts.events import VoicechartError
 
-__all__ = ["Figures", "Machine", "ServerFailed", "TurnBench", "TurnCall", "bench_turn", "figures", "own_server"]
+__all__ = ["ServerFailed", "TurnBench", "TurnCall", "bench_turn", "figures", "own_server"]
 
 LISTEN_S = 0.5
 """How much of each answer is listened to, in seconds: its beginning is what is measured."""
@@ -36,17 +34,6 @@ _ROOT = Path(__file__).parents[2]
 
 class ServerFailed(VoicechartError):
     """The server started for the benchmark did not become ready."""
-
-
-class Machine(Struct, frozen=True, kw_only=True):
-    """Where the numbers come from."""
-
-    cores: int
-    system: str
-    python: str
-    load_before: float
-    """Load average over one minute: what else ran."""
-    load_after: float = 0.0
 
 
 class TurnCall(Struct, frozen=True, kw_only=True):
@@ -61,14 +48,6 @@ class TurnCall(Struct, frozen=True, kw_only=True):
     """On the caller's one clock."""
     server: dict[str, float]
     """The server's own account, `stages` of `GET /sessions/{id}/turns`; empty if it gives none."""
-
-
-class Figures(Struct, frozen=True, kw_only=True):
-    """One stage over many calls, in seconds."""
-
-    n: int
-    median: float
-    p95: float
 
 
 class TurnBench(Struct, frozen=True, kw_only=True):
@@ -97,12 +76,7 @@ async def bench_turn(
         CallRefused: The server takes no calls.
     """
     speeches = [(clip.name, read_wav(clip)) for clip in clips]
-    machine = Machine(
-        cores=os.cpu_count() or 1,
-        system=f"{platform.system()} {platform.machine()}",
-        python=platform.python_version(),
-        load_before=round(os.getloadavg()[0], 2),
-    )
+    machine = machine_before()
     plan = [(transport, *speech) for _ in range(repeat) for transport in transports for speech in speeches]
     calls: list[TurnCall] = []
     for number, (transport, name, speech) in enumerate(plan, 1):
@@ -112,7 +86,7 @@ async def bench_turn(
         tell(f"{number}/{len(plan)}  {transport}  {name}  {outcome}")
     return TurnBench(
         url=url,
-        machine=msgspec.structs.replace(machine, load_after=round(os.getloadavg()[0], 2)),
+        machine=machine_after(machine),
         calls=calls,
         caller={t: figures([c.caller for c in calls if c.transport == t and c.answered]) for t in transports},
         server={t: figures([c.server for c in calls if c.transport == t and c.answered]) for t in transports},
@@ -155,10 +129,7 @@ def figures(calls: Sequence[dict[str, float]]) -> dict[str, Figures]:
     reached = {name for call in calls for name in call}
     names = [name for name in STAGES if name in reached] + sorted(reached - STAGES.keys())
     columns = {name: [call[name] for call in calls if name in call] for name in names}
-    return {
-        name: Figures(n=len(values), median=round(median(values), 4), p95=round(percentile(values, 0.95), 4))
-        for name, values in columns.items()
-    }
+    return {name: figures_of(values) for name, values in columns.items()}
 
 
 @asynccontextmanager

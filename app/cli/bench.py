@@ -12,18 +12,18 @@ from rich.console import Console
 from rich.table import Table
 
 from app.bench.bus import bench_bus
-from app.bench.turn import Figures, TurnBench, bench_turn, own_server
+from app.bench.figures import Figures
+from app.bench.turn import TurnBench, bench_turn, own_server
 from app.caller.link import Transport
 from app.caller.report import STAGES
 from app.caller.wav import BadRecording
 from app.cli.address import SERVER_URL
 from app.cli.bench_endpointing import endpointing
+from app.cli.bench_models import CLIPS, stt, tts
 from app.settings import Settings, load_settings
 from statecharts.events import VoicechartError
 
 __all__ = ["command"]
-
-_CLIPS = Path(__file__).parents[2] / "tests" / "speech"
 
 
 @click.group(name="bench")
@@ -32,6 +32,8 @@ def command() -> None:
 
 
 command.add_command(endpointing)
+command.add_command(stt)
+command.add_command(tts)
 
 
 @command.command()
@@ -58,9 +60,9 @@ def turn(
     All times run from the true end of the speech in the clip, on the caller's clock. Exit code 1 if no call was
     answered.
     """
-    clips = files or tuple(sorted(_CLIPS.glob("*.wav")))
+    clips = files or tuple(sorted(CLIPS.glob("*.wav")))
     if not clips:
-        raise click.UsageError(f"there are no clips in {_CLIPS}; name WAV files to speak")
+        raise click.UsageError(f"there are no clips in {CLIPS}; name WAV files to speak")
     try:
         result = asyncio.run(_turn(clips, repeat, url, transports))
     except BadRecording as error:
@@ -89,11 +91,7 @@ async def _turn(clips: tuple[Path, ...], repeat: int, url: str | None, transport
 
 def _print_turn(result: TurnBench) -> None:
     console = Console(highlight=False)
-    machine = result.machine
-    console.print(
-        f"{machine.cores} cores, {machine.system}, Python {machine.python}, "
-        f"load {machine.load_before} before and {machine.load_after} after"
-    )
+    console.print(str(result.machine))
     for transport, stages in result.caller.items():
         calls = [call for call in result.calls if call.transport == transport]
         answered = sum(call.answered for call in calls)

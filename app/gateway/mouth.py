@@ -11,7 +11,7 @@ import structlog
 from msgspec import Struct
 
 from adapters.media.port import MediaLeg, MediaLost, SpokenChunk
-from adapters.voices.port import SpeechPiece, Voice, VoiceFailed
+from adapters.voices.port import SpeechPiece, SpokenWord, Voice, VoiceFailed
 from statecharts.effects import PlayoutAction, Speak
 from statecharts.events import Event, Kind, TtsChunkReady, TtsDone, TtsFailed
 
@@ -24,6 +24,8 @@ LEAD_S = 0.9
 machine's clocks disagree."""
 CHUNK_S = 0.2
 """Audio per chunk: five messages a second, and no more than this is in flight when the caller barges in."""
+FIRST_CHUNK_S = 0.1
+"""Audio with which a sentence may begin: less would be played before more is there."""
 READY_CHUNKS = 100
 """Synthesised chunks kept ready, 20 s: then the voice waits until some were sent."""
 Message = dict[str, object]
@@ -35,6 +37,7 @@ class _Ready(Struct):
     chunk: SpokenChunk
     request_id: str
     again: bool = False
+    words: tuple[SpokenWord, ...] = ()
 
 
 class Mouth:
@@ -231,18 +234,15 @@ class Mouth:
             raise error
 
     async def _synthesise(self, request: Speak) -> None:
-        """Turn a sentence into chunks; the last chunk of an answer is held back until it is known to be the last."""
-        loop = asyncio.get_running_loop()
-        text, held, rate_hz, made_s = request.text, b"", 0, 0.0
+        """Turn a sentence into chunks; an answer ends with an empty one, so that none is held back as the last."""
+        text, rate_hz, made_s = request.text, 16_000, 0.0
         try:
-            if request.text:
-                async for piece in _chunks(self._voice, request.text, loop.time() + max(0.0, self._lead_s())):
-                    rate_hz, self._begun = piece.rate_hz, True
-                    made_s += len(piece.pcm) / 2 / rate_hz
-                    if held:
-                        await self._make_ready(request, held, rate_hz, text, is_final=False)
-                        text = ""
-                    held = piece.pcm
+            if text:
+                async for piece in _chunks(self._voice, text, self._out_of_audio_at()):
+                    self._begun = True
+                    made_s += len(piece.pcm) / 2 / piece.rate_hz
+                    await self._make_ready(request, piece, text)
+                    text, rate_hz = "", piece.rate_hz
         except VoiceFailed as error:
             _log.warning("not_spoken", turn=request.turn, error=str(error))
             self._publish(TtsFailed(error=str(error), request_id=request.request_id, turn=request.turn))
@@ -255,17 +255,18 @@ class Mouth:
                 self._changed.set()
             return
         self._lengths[request.request_id] = made_s
-        if held or request.is_final:
-            await self._make_ready(request, held, rate_hz or 16_000, text, is_final=request.is_final)
+        if request.is_final:
+            await self._make_ready(request, SpeechPiece(pcm=b"", rate_hz=rate_hz), text, is_final=True)
 
-    async def _make_ready(self, request: Speak, pcm: bytes, rate_hz: int, text: str, *, is_final: bool) -> None:
+    async def _make_ready(self, request: Speak, piece: SpeechPiece, text: str, *, is_final: bool = False) -> None:
         while len(self._ready) >= READY_CHUNKS:
             self._changed.clear()
             await self._changed.wait()
         chunk = SpokenChunk(
-            turn=request.turn, kind=request.kind, seq=0, pcm=pcm, rate_hz=rate_hz, text=text, is_final=is_final
-        )
-        self._ready.append(_Ready(chunk, request.request_id))
+            turn=request.turn, kind=request.kind, seq=0, pcm=piece.pcm, rate_hz=piece.rate_hz, text=text,
+            is_final=is_final,
+        )  # fmt: skip
+        self._ready.append(_Ready(chunk, request.request_id, words=piece.words))
         self._changed.set()
 
     async def _send_ready(self) -> None:
@@ -287,7 +288,7 @@ class Mouth:
             self._ahead_until = max(self._ahead_until, loop.time()) + audio_s
             self._sent.append(_Ready(chunk, ready.request_id))
             if not ready.again:
-                self._report(chunk, audio_s, ready.request_id)
+                self._report(chunk, audio_s, ready)
             try:
                 await (self._used_leg or leg).play(chunk)
             except MediaLost:
@@ -314,17 +315,23 @@ class Mouth:
             text=chunk.text, is_final=chunk.is_final,
         )  # fmt: skip
 
-    def _report(self, chunk: SpokenChunk, audio_s: float, request_id: str) -> None:
-        if chunk.pcm:
+    def _report(self, chunk: SpokenChunk, audio_s: float, ready: _Ready) -> None:
+        if chunk.pcm or chunk.seq:
             self._publish(
                 TtsChunkReady(
-                    seq=chunk.seq, audio_ms=audio_s * 1000, is_final=chunk.is_final, request_id=request_id,
-                    turn=chunk.turn, sentence_ms=round(self._lengths.get(request_id, 0.0) * 1000, 3),
+                    seq=chunk.seq, audio_ms=audio_s * 1000, is_final=chunk.is_final, request_id=ready.request_id,
+                    sentence_ms=round(self._lengths.get(ready.request_id, 0.0) * 1000, 3), words=ready.words,
+                    turn=chunk.turn,
                 )
             )  # fmt: skip
         if chunk.is_final:
             self._lengths.clear()
-            self._publish(TtsDone(request_id=request_id, turn=chunk.turn))
+            self._publish(TtsDone(request_id=ready.request_id, turn=chunk.turn))
+
+    def _out_of_audio_at(self) -> float:
+        """Return when the client will have played what was sent and what is ready: more is wanted by then."""
+        ready_s = sum(len(ready.chunk.pcm) / 2 / ready.chunk.rate_hz for ready in self._ready)
+        return asyncio.get_running_loop().time() + self._lead_s() + ready_s
 
     def _lead_s(self) -> float:
         """Return how many seconds of sent audio the client has still to play."""
@@ -334,14 +341,15 @@ class Mouth:
 
 
 async def _chunks(voice: Voice, text: str, deadline: float) -> AsyncIterator[SpeechPiece]:
-    """Yield a sentence's speech in chunks of about `CHUNK_S`, whatever pieces the voice makes."""
-    held, rate_hz = b"", 0
+    """Yield a sentence's speech in chunks of at most `CHUNK_S`, the first one as soon as it may be sent."""
+    held, rate_hz = b"", 16_000
+    words: tuple[SpokenWord, ...] = ()
+    least_s = FIRST_CHUNK_S
     async for piece in voice.synthesise(text, deadline=deadline):
-        rate_hz = piece.rate_hz
-        held += piece.pcm
-        size = round(CHUNK_S * rate_hz) * 2
-        while len(held) >= size:
-            yield SpeechPiece(pcm=held[:size], rate_hz=rate_hz)
-            held = held[size:]
+        held, words, rate_hz = held + piece.pcm, words + piece.words, piece.rate_hz
+        while len(held) >= round(least_s * rate_hz) * 2:
+            size = round(CHUNK_S * rate_hz) * 2
+            yield SpeechPiece(pcm=held[:size], rate_hz=rate_hz, words=words)
+            held, words, least_s = held[size:], (), CHUNK_S
     if held:
-        yield SpeechPiece(pcm=held, rate_hz=rate_hz)
+        yield SpeechPiece(pcm=held, rate_hz=rate_hz, words=words)

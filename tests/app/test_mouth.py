@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from adapters.voices.port import SpeechPiece
 from app.gateway.mouth import LEAD_S, Mouth
 from app.gateway.services import Message
 from statecharts.effects import Speak
@@ -16,15 +17,33 @@ TEN_WORDS = "one two three four five six seven eight nine ten"
 """One second of audio, as `ToneVoice` speaks."""
 
 
+class StallingVoice(ToneVoice):
+    """Falls silent for good after some words of a sentence; keeps by when it was wanted."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self._after = after
+        self.deadlines: list[float] = []
+
+    async def synthesise(self, text: str, *, deadline: float = 0.0) -> AsyncIterator[SpeechPiece]:
+        self.deadlines.append(deadline)
+        said = 0
+        async for piece in super().synthesise(text, deadline=deadline):
+            yield piece
+            said += 1
+            if said == self._after:
+                await asyncio.Event().wait()
+
+
 class Speaker:
     """A mouth, the leg it speaks to, and what it said of it."""
 
-    def __init__(self, free: asyncio.Event | None = None) -> None:
+    def __init__(self, voice: ToneVoice) -> None:
         self.leg: RecordingLeg | None = RecordingLeg()
-        self.voice = ToneVoice(free)
+        self.voice = voice
         self.events: list[Event] = []
         self.messages: list[Message] = []
-        self.mouth = Mouth(self.voice, lambda: self.leg, self.events.append, self._send)
+        self.mouth = Mouth(voice, lambda: self.leg, self.events.append, self._send)
 
     async def _send(self, message: Message) -> None:
         self.messages.append(message)
@@ -42,8 +61,8 @@ class Speaker:
 
 
 @asynccontextmanager
-async def speaker(free: asyncio.Event | None = None) -> AsyncIterator[Speaker]:
-    made = Speaker(free)
+async def speaker(voice: ToneVoice | None = None) -> AsyncIterator[Speaker]:
+    made = Speaker(voice or ToneVoice())
     running = asyncio.create_task(made.mouth.run())
     try:
         yield made
@@ -70,6 +89,37 @@ async def test_the_facts_of_a_chunk_come_before_the_end() -> None:
         await made.until(TtsDone)
         assert isinstance(made.events[-1], TtsDone)
         assert all(isinstance(event, TtsChunkReady) for event in made.events[:-1])
+
+
+async def test_the_first_chunk_does_not_wait_for_the_second() -> None:
+    async with speaker(StallingVoice(after=1)) as made:
+        await made.say("one two three")
+        await made.until(TtsChunkReady)
+        assert made.leg is not None
+        assert [(chunk.text, chunk.is_final) for chunk in made.leg.played] == [("one two three", False)]
+        assert made.chunks()[0].audio_ms == 100
+
+
+async def test_the_ends_of_words_go_with_their_audio() -> None:
+    async with speaker() as made:
+        await made.say("one two, three")
+        await made.until(TtsDone)
+        told = [word for chunk in made.chunks() for word in chunk.words]
+        assert told == [(3, 0.1), (8, 0.2), (14, 0.3)]
+        assert [len(chunk.words) for chunk in made.chunks()] == [1, 2, 0]
+
+
+async def test_a_sentence_is_wanted_when_the_one_before_it_has_been_played() -> None:
+    voice = StallingVoice(after=100)
+    async with speaker(voice) as made:
+        began = asyncio.get_running_loop().time()
+        await made.say(" ".join([TEN_WORDS] * 3), is_final=False)
+        await made.say("four", number=2)
+        async with asyncio.timeout(5.0):
+            while len(voice.deadlines) < 2:
+                await asyncio.sleep(0.005)
+        assert voice.deadlines[0] - began < 0.5
+        assert 2.5 < voice.deadlines[1] - began < 3.5
 
 
 async def test_an_empty_last_sentence_ends_the_answer_with_an_empty_chunk() -> None:
@@ -138,7 +188,7 @@ async def test_a_stopped_answer_says_nothing_more_and_the_next_turn_does() -> No
         assert len(made.leg.played) == before
         await made.say("two words", turn=2)
         await made.until(TtsDone)
-        assert [chunk.turn for chunk in made.leg.played[before:]] == [2]
+        assert {chunk.turn for chunk in made.leg.played[before:]} == {2}
         assert made.leg.played[before].seq == 0
 
 
@@ -217,7 +267,7 @@ async def test_nothing_is_synthesised_for_a_client_that_is_gone() -> None:
 
 async def test_a_sentence_that_waits_for_the_voice_is_taken_back_when_the_client_goes() -> None:
     free = asyncio.Event()
-    async with speaker(free) as made:
+    async with speaker(ToneVoice(free)) as made:
         await made.say("one two three")
         await asyncio.sleep(0.01)
         leg, made.leg = made.leg, None
@@ -234,7 +284,7 @@ async def test_a_sentence_that_waits_for_the_voice_is_taken_back_when_the_client
 
 
 async def test_what_was_cancelled_while_the_client_was_gone_is_never_spoken() -> None:
-    async with speaker(asyncio.Event()) as made:
+    async with speaker(ToneVoice(asyncio.Event())) as made:
         await made.say("one two three")
         await asyncio.sleep(0.01)
         leg, made.leg = made.leg, None

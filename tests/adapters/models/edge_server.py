@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from xml.sax.saxutils import escape, unescape
 
 import av
 import numpy as np
@@ -29,6 +32,26 @@ def tone_mp3(seconds: float) -> bytes:
     return file.getvalue()
 
 
+def word_boundaries(ssml: str, seconds: float) -> list[str]:
+    """Return the metadata of each word, all equally long; times are in units of 100 ns."""
+    text = unescape(re.sub(r"<[^>]*>", "", ssml.split("\r\n\r\n", 1)[1]))
+    words = re.findall(r"[\w'-]+", text)
+    length = round(seconds * 10_000_000 / max(1, len(words)))
+    return [
+        json.dumps(
+            {
+                "Metadata": [
+                    {
+                        "Type": "WordBoundary",
+                        "Data": {"Offset": number * length, "Duration": length, "text": {"Text": escape(word)}},
+                    }
+                ]
+            }
+        )
+        for number, word in enumerate(words)
+    ]
+
+
 async def _speak(request: web.Request) -> web.WebSocketResponse:
     socket = web.WebSocketResponse()
     await socket.prepare(request)
@@ -45,6 +68,8 @@ async def _speak(request: web.Request) -> web.WebSocketResponse:
         await socket.send_str("X-RequestId:1\r\nPath:turn.start\r\n\r\n{}")
         head = b"X-RequestId:1\r\nContent-Type:audio/mpeg\r\nPath:audio\r\n"
         mp3 = tone_mp3(1.0)
+        for metadata in word_boundaries(message.data, 1.0):
+            await socket.send_str(f"X-RequestId:1\r\nPath:audio.metadata\r\n\r\n{metadata}")
         for start in range(0, len(mp3), 720):
             await socket.send_bytes(len(head).to_bytes(2, "big") + head + mp3[start : start + 720])
         await socket.send_str("X-RequestId:1\r\nPath:turn.end\r\n\r\n{}")

@@ -12,6 +12,7 @@ import pytest
 
 from adapters.recognisers.port import Overloaded, RecogniserFailed
 from adapters.recognisers.whisper import WhisperRecogniser
+from adapters.voices.espeak import EspeakVoice
 from adapters.voices.piper import PiperVoice
 from adapters.voices.port import SpeechPiece
 from statecharts.events import VoicechartError
@@ -134,10 +135,47 @@ async def test_what_our_own_voice_says_is_understood(recogniser: WhisperRecognis
     voice.close()
 
 
+async def test_our_voice_has_said_a_word_when_it_says_it_has(recogniser: WhisperRecogniser) -> None:
+    voice = PiperVoice()
+    voice._scales = (0.0, 1.0, 0.0)  # the same speech every time
+    text = "Sunday is the best part of the week, and the city of New York has a bridge."
+    for cut in ("part", "week,", "city"):
+        pieces = [piece async for piece in voice.synthesise(text)]
+        words = [word for piece in pieces for word in piece.words]
+        seconds = next(word.seconds for word in words if text[: word.chars].endswith(cut))
+        pcm = b"".join(piece.pcm for piece in pieces)[: round(seconds * pieces[0].rate_hz) * 2]
+        heard = plain((await recogniser.recognise(_resampled(pcm, pieces[0].rate_hz))).text)
+        # The last word and no more; those before it may be heard as "Sunday's".
+        assert heard.split()[-1] == plain(cut)
+    voice.close()
+
+
+async def test_neither_a_single_word_nor_a_noise_takes_the_long_way(
+    recogniser: WhisperRecogniser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_samples: object) -> tuple[str, float]:
+        raise RuntimeError("the long way was taken")
+
+    monkeypatch.setattr(recogniser, "_full", refuse)
+    voice = EspeakVoice()  # which says a word in the same way every time
+    for text in ("Stop.", "Yes.", "No.", "Hello."):
+        pcm = bytes(RATE_HZ) + await _as_microphone(voice.synthesise(text))
+        assert plain((await recogniser.recognise(pcm)).text) == plain(text)
+    voice.close()
+    draw = np.random.default_rng(7)
+    click = np.concatenate([np.zeros(8000), draw.normal(0, 0.5, 800), np.zeros(8000)])
+    for noise in (click, draw.normal(0, 0.05, 2 * RATE_HZ), draw.normal(0, 0.002, RATE_HZ)):
+        assert (await recogniser.recognise(pcm_of(noise))).text == ""
+
+
 async def _as_microphone(pieces: AsyncIterator[SpeechPiece]) -> bytes:
     pcm, rate_hz = b"", 0
     async for piece in pieces:
         pcm, rate_hz = pcm + piece.pcm, piece.rate_hz
+    return _resampled(pcm, rate_hz)
+
+
+def _resampled(pcm: bytes, rate_hz: int) -> bytes:
     frame = av.AudioFrame.from_ndarray(np.frombuffer(pcm, "<i2")[None].copy(), format="s16", layout="mono")
     frame.sample_rate = rate_hz
     resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE_HZ)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 
 import edge_tts.communicate
@@ -71,6 +72,17 @@ async def test_nothing_to_say_is_said_as_nothing(text: str) -> None:
 async def test_odd_text_is_spoken_all_the_same(voice: Voice) -> None:
     for text in ("Call 911 🙂 now", "line\nbreak", "a\0b", "https://example.com/x?y=1", "naïve café", "<b>&amp;</b>"):
         assert seconds(await spoken(voice, text)) >= 0.1
+
+
+async def test_words_are_told_in_order_by_where_they_end(voice: Voice) -> None:
+    for text in (SENTENCE, "It cost $15 million in 1883 — no less, e.g. of the city's."):
+        pieces = await spoken(voice, text)
+        words = [word for piece in pieces for word in piece.words]
+        assert [word.chars for word in words] == sorted({word.chars for word in words})
+        assert {word.chars for word in words} <= {word.end() for word in re.finditer(r"\S+", text)}
+        assert words[-1].chars == len(text)
+        assert [word.seconds for word in words] == sorted(word.seconds for word in words)
+        assert 0 < words[0].seconds < words[-1].seconds <= seconds(pieces) + 0.1
 
 
 async def test_two_sentences_at_once_do_not_mix(voice: Voice) -> None:

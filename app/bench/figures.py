@@ -1,0 +1,60 @@
+"""What every benchmark says of its numbers: how many, how they lie, and on which machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from statistics import median
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from app.caller.report import percentile
+
+__all__ = ["Figures", "Machine", "figures_of", "machine_after", "machine_before"]
+
+
+class Machine(Struct, frozen=True, kw_only=True):
+    """Where the numbers come from."""
+
+    cores: int
+    system: str
+    python: str
+    load_before: float
+    """Load average over one minute: what else ran."""
+    load_after: float = 0.0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.cores} cores, {self.system}, Python {self.python}, "
+            f"load {self.load_before} before and {self.load_after} after"
+        )
+
+
+class Figures(Struct, frozen=True, kw_only=True):
+    """Many measurements of one thing."""
+
+    n: int
+    median: float
+    p95: float
+
+
+def machine_before() -> Machine:
+    """Describe this machine as a benchmark begins."""
+    return Machine(
+        cores=os.cpu_count() or 1,
+        system=f"{platform.system()} {platform.machine()}",
+        python=platform.python_version(),
+        load_before=round(os.getloadavg()[0], 2),
+    )
+
+
+def machine_after(before: Machine) -> Machine:
+    """Add how busy it is as the benchmark ends."""
+    return replace(before, load_after=round(os.getloadavg()[0], 2))
+
+
+def figures_of(values: Sequence[float]) -> Figures:
+    """Return count, median and 95th percentile (nearest rank) of at least one value."""
+    return Figures(n=len(values), median=round(median(values), 4), p95=round(percentile(values, 0.95), 4))
