@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import tomllib
@@ -30,6 +31,8 @@ __all__ = ["CONFIG_FILE", "ROLES", "BadSetting", "Settings", "load_settings", "m
 CONFIG_FILE = "voicechart.toml"
 ROLES = ("gateway", "orchestrator", "workers")
 _HOME = Path(__file__).resolve().parents[1]
+_ICE_SERVER = re.compile(r"stuns?:[^?:@]+(:[0-9]+)?|turns?:[^?:@]+(:[0-9]+)?(\?transport=(udp|tcp))?")
+"""What aiortc takes (RFC 7064 and 7065); it would refuse anything else only when somebody calls."""
 _BUS_SCHEMES = ("redis", "rediss", "unix", "memory")
 
 
@@ -59,11 +62,20 @@ def _known_bus(url: str) -> str:
     return url
 
 
+def _known_ice_servers(servers: tuple[str, ...]) -> tuple[str, ...]:
+    for server in servers:
+        if _ICE_SERVER.fullmatch(server) is None:
+            raise ValueError(f"an ICE server is stun:host:port or turn:host:port?transport=udp; not {masked(server)!r}")
+    return servers
+
+
 def _fitting(cls: type[Policy] | type[Phrases]) -> Callable[[dict[str, object]], dict[str, object]]:
     def check(values: dict[str, object]) -> dict[str, object]:
-        for name in values:
+        for name, value in values.items():
             if name not in cls.__struct_fields__:
                 raise ValueError(f"there is no {name!r}; there are {', '.join(cls.__struct_fields__)}")
+            if isinstance(value, int | float) and not 0 <= value < math.inf:
+                raise ValueError(f"{name} is a number from 0 on; not {value}")
         try:
             msgspec.convert(values, cls)
         except msgspec.ValidationError as error:
@@ -100,7 +112,7 @@ class Settings(BaseSettings):
     drain_s: float = Field(8.0, ge=0, allow_inf_nan=False)
     log_retention_s: float = Field(86_400.0, gt=0, allow_inf_nan=False)
     session_streams: bool = True
-    ice_servers: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
+    ice_servers: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_known_ice_servers)] = ()
     include_loopback: bool = False
     """Offer 127.0.0.1 to WebRTC clients, for machines without a network."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -127,7 +139,7 @@ class Settings(BaseSettings):
 
 def masked(url: str) -> str:
     """Return an address without its password, also one that is too broken to be taken apart."""
-    without = re.sub(r"://([^:/@]*):.*@", r"://\1:***@", url)
+    without = re.sub(r"^([a-z]+:(?://)?[^:/@]*):.*@", r"\1:***@", url)
     return re.sub(r"([?&]password=)[^&]*", r"\1***", without)
 
 

@@ -72,6 +72,7 @@ def test_the_guides_names_for_the_bus_are_understood(monkeypatch: pytest.MonkeyP
     [
         ({"port": 99_999}, "port"), ({"port": "x"}, "--port"), ({"bus": "ftp://x"}, "redis://"),
         ({"roles": "singer"}, "gateway"), ({"roles": ""}, "roles"), ({"voice": "choir"}, "voice"),
+        ({"ice_servers": "stun.example.org"}, "stun:host"), ({"ice_servers": "turn:me:secret@x"}, r"turn:me:\*\*\*@x"),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_said_with_its_name(flags: dict[str, object], said: str) -> None:
@@ -94,7 +95,8 @@ def test_a_wrong_number_of_turn_taking_is_said_before_anything_starts(
     file = tmp_path / "voicechart.toml"
     for table, said in (
         ("[policy]\nend_of_turn_ms = 1", "end_of_turn_s"), ("[policy]\nend_of_turn_s = 'long'", "float"),
-        ("[phrases]\ngreeting = 1", "greeting"),
+        ("[phrases]\ngreeting = 1", "greeting"), ("[policy]\nend_of_turn_s = -1", "from 0 on"),
+        ("[policy]\naway_s = nan", "from 0 on"), ("[policy]\naway_s = inf", "from 0 on"),
     ):  # fmt: skip
         file.write_text(table)
         with pytest.raises(BadSetting, match=said) as caught:
@@ -120,3 +122,4 @@ def test_passwords_are_masked() -> None:
     assert masked("redis://me:secret@host:6379/0") == "redis://me:***@host:6379/0"
     assert masked("redis://:secret@host") == "redis://:***@host"
     assert masked("redis://host:6379/0") == "redis://host:6379/0"
+    assert masked("turn:me:secret@host") == "turn:me:***@host"
