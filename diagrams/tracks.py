@@ -2,12 +2,12 @@
 
 Beside each state, inside its frame, upright tracks lie between its border and its cards; where a lane passes above or
 below a state, tracks outside of it. A wire takes at most one of them on each side. Which track is whose is settled by
-exchanging neighbours as long as fewer lines cross.
+moving each as long as fewer lines cross.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct, field
 
@@ -144,28 +144,43 @@ def order_risers(risers: Iterable[Riser]) -> int:
     """Give each riser a track of its own so that few lines cross; return how many tracks there are."""
     order = list({id(riser): riser for riser in risers}.values())
     order.sort(key=lambda riser: (riser.span[1] - riser.span[0], riser.span))
-    best, better = _crossings(order), True
-    while better:
-        better = False
-        for first in range(len(order)):
-            for second in range(first + 1, len(order)):
-                order[first], order[second] = order[second], order[first]
-                if (count := _crossings(order)) < best:
-                    best, better = count, True
-                else:
-                    order[first], order[second] = order[second], order[first]
+    inside = {(id(one), id(other)): _crossings(one, other) for one in order for other in order if one is not other}
+    moved = True
+    while moved:
+        moved = False
+        for riser in tuple(order):
+            moved = _improve(order, riser, inside) or moved
     for track, riser in enumerate(order):
         riser.track = track
     return len(order)
 
 
-def _crossings(order: Sequence[Riser]) -> int:
-    """Count what crosses: lines to the card pass the tracks nearer to it, lines to the lane those farther out."""
-    count = 0
-    for number, riser in enumerate(order):
-        count += sum(_within(level, inner) for inner in order[:number] for level in set(riser.near))
-        count += sum(_within(level, outer) for outer in order[number + 1 :] for level in riser.far)
-    return count
+def _improve(order: list[Riser], riser: Riser, inside: Mapping[tuple[int, int], int]) -> bool:
+    """Move a riser to the track where it crosses least; return whether that is another one."""
+    was = order.index(riser)
+    others = [other for other in order if other is not riser]
+    # From the innermost track outwards: with each track, one more riser lies inside of it.
+    cost = sum(inside[id(riser), id(other)] for other in others)
+    costs = [cost]
+    for other in others:
+        cost += inside[id(other), id(riser)] - inside[id(riser), id(other)]
+        costs.append(cost)
+    best = min(costs)
+    if costs[was] == best:
+        return False
+    others.insert(costs.index(best), riser)
+    order[:] = others
+    return True
+
+
+def _crossings(inner: Riser, outer: Riser) -> int:
+    """Count how often two risers' lines cross if one lies inside of the other.
+
+    What leads from the outer one to its card passes the inner one, and what leads from the inner one to its lanes the
+    outer one.
+    """
+    to_card = sum(_within(level, inner) for level in set(outer.near))
+    return to_card + sum(_within(level, outer) for level in inner.far)
 
 
 def _within(level: float, riser: Riser) -> bool:

@@ -12,9 +12,10 @@ from app.cli.drawings import as_bad_use, chart_option, deliver, kind_of
 from app.cli.files import replace_file
 from diagrams.check import GENERATED, committed_drawings, stale
 from diagrams.difference import Claim, Difference, compare
-from diagrams.load import model_of
+from diagrams.load import model_of, module_of
 from diagrams.render import DRAWN, FORMATS, LEVELS, draw, render
 from diagrams.revisions import model_at
+from statecharts.proving import properties_of
 
 __all__ = ["command"]
 
@@ -70,21 +71,27 @@ def check() -> int:
 @click.option("--format", "kind", type=click.Choice(_REVIEWED), help="[default: as --out ends, else table]")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write.  [default: stdout]")
 @chart_option
+@click.option("--properties", "modules", multiple=True, help="Module with properties of that chart; may be repeated.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if the chart is another one, as git diff does.")
-def diff(revisions: Sequence[str], kind: str | None, out: Path | None, chart: str, exit_code: bool) -> int:
+def diff(
+    revisions: Sequence[str], kind: str | None, out: Path | None, chart: str, modules: Sequence[str], exit_code: bool
+) -> int:
     """Show what a change does to a chart: added green, removed red, changed amber.
 
     Compares the first git revision with the second, or with the files as they are. The table is Markdown, fit for a
-    pull request, and names the properties of the conversation that the change has to do with.
+    pull request, and names the properties that the change has to do with.
     """
+    if modules and not chart:
+        raise click.UsageError("--properties goes with --chart; the conversation has its own")
     if len(revisions) > 2:
         raise click.UsageError(f"one or two revisions, not {len(revisions)}")
     kind = kind or kind_of(out, _REVIEWED, "table")
     with as_bad_use():
         before = model_at(revisions[0], chart)
         after = model_at(revisions[1], chart) if len(revisions) == 2 else model_of(chart)
+        claims = [claim for name in modules for claim in properties_of(vars(module_of(name)))] if chart else _claims()
     names = revisions[0], revisions[1] if len(revisions) == 2 else "the working tree"
-    found = compare(before, after, before=names[0], after=names[1], claims=[] if chart else _claims())
+    found = compare(before, after, before=names[0], after=names[1], claims=claims)
     deliver(_reviewed(found, kind), kind, out)
     return 1 if exit_code and found.changes else 0
 

@@ -181,6 +181,16 @@ class Lamp(StateChart):
 """
 
 
+SAYINGS = """
+from statecharts.proving import always
+
+@always(concerns=("power*",))
+def burns_with_power(step):
+    'It burns only with power.'
+    return True
+"""
+
+
 def _git(folder: Path, *arguments: str) -> None:
     subprocess.run(
         ["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@example.org", *arguments],
@@ -220,6 +230,9 @@ def test_revisions_of_a_chart_of_ones_own_are_compared(repository: Path) -> None
     assert done.returncode == 1
     kinds = [(change["kind"], change["name"]) for change in json.loads(done.stdout)["changes"]]
     assert kinds == [("changed", "off → on: press [plugged]"), ("removed", "on → off: fall")]
+    (repository / "sayings.py").write_text(SAYINGS)
+    done = _run(repository, "diff", "HEAD", "--chart", "lamps:Lamp", "--properties", "sayings")
+    assert "- It burns only with power. `burns_with_power` (powered" in done.stdout
     done = _run(repository, "diff", "HEAD", "HEAD", "--chart", "lamps:Lamp", "--exit-code", "--out", "same.md")
     assert done.returncode == 0
     assert "The chart is the same" in (repository / "same.md").read_text()
