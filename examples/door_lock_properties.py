@@ -5,21 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from examples.door_lock import TRIES
+from voicechart.proving import ChartAt, Step, always
 
-from examples.door_lock import TRIES, DoorLock
-from voicechart.proving import ChartAt, Move, Step, always
-
-__all__ = ["a_blocked_keypad_takes_no_code", "moves", "only_whoever_may_opens", "the_third_wrong_code_blocks"]
+__all__ = ["a_blocked_keypad_takes_no_code", "only_whoever_may_opens", "the_third_wrong_code_blocks"]
 
 _At = Step[ChartAt]
-
-
-def moves(lock: DoorLock) -> Iterator[Move]:
-    """Yield what may happen next: every event, with examples of what it brings."""
-    for event in sorted({str(event.id) for event in lock.events}):
-        for brought in DoorLock.EXAMPLES.get(event, ({},)):
-            yield Move(event, dict(brought), of_time=event in DoorLock.TIMERS)
 
 
 @always(concerns=("LOCKED*", "UNLOCKED*", "right_code"))

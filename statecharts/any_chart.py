@@ -50,7 +50,8 @@ class ChartMachine:
     Args:
         chart: The class; made without arguments.
         moves: Returns what may happen next to a chart, with examples of what comes with it (`Move(event, {"code": 1})`,
-            `of_time=True` for a timer); by default each of its events, with nothing.
+            `of_time=True` for a timer); by default each of its events, with what the class attribute `EXAMPLES` has for
+            it (a list of keyword arguments an event), those named in `TIMERS` as timers.
         key: Returns what distinguishes a chart's memory from others; by default all its public attributes.
     """
 
@@ -66,6 +67,7 @@ class ChartMachine:
         self._edges = edges(chart)
         self._paths = {state: path for top in chart.states for state, path in _paths(top, "")}
         self._library = set(vars(_Plain()))
+        self._own_moves = list(_own_moves(chart, {event for edge in self._edges.values() for event in edge.events}))
         self._taken: dict[Hashable, Step[ChartAt]] = {}
 
     def start(self) -> ChartAt:
@@ -74,9 +76,7 @@ class ChartMachine:
 
     def moves(self, at: ChartAt) -> Iterable[Move]:
         """Return what may happen next."""
-        if self._moves is not None:
-            return self._moves(at.chart)
-        return [Move(name) for name in sorted({event for edge in self._edges.values() for event in edge.events})]
+        return self._moves(at.chart) if self._moves is not None else self._own_moves
 
     def take(self, at: ChartAt, move: Move) -> Step[ChartAt]:
         """Return what an event does; effects are what the actions return."""
@@ -127,6 +127,13 @@ class _Plain(StateChart[Any]):
     here = State(initial=True)
     there = State()
     go = here.to(there) | there.to(here)
+
+
+def _own_moves(chart: type[AnyChart], events: Iterable[str]) -> Iterable[Move]:
+    examples, timers = getattr(chart, "EXAMPLES", {}), getattr(chart, "TIMERS", {})
+    for event in sorted(events):
+        for given in examples.get(event, ({},)):
+            yield Move(event, dict(given) or None, of_time=event in timers)
 
 
 def _of_the_library(name: str, value: object) -> bool:

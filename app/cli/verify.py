@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,11 +14,14 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from app.chart_import import import_chart, import_module
+from app.cli.drawings import as_bad_use, chart_option, deliver, kind_of
 from app.verification.examples import examples, write_examples
 from app.verification.hunting import Hunt, hunt
 from app.verification.report import Report, told
 from app.verification.verifying import verify_chart, verify_conversation
+from diagrams.coverage import path_overlay
+from diagrams.load import chart_class, model_of, module_of
+from diagrams.render import DRAWN, draw
 from statecharts.exploration import TooMany
 from statecharts.proving import properties_of
 
@@ -27,8 +31,13 @@ TELL_EVERY_S = 10.0
 
 
 @click.command(name="verify")
-@click.option("--chart", help="Verify this StateChart, package.module:Class.  [default: the conversation]")
+@chart_option
 @click.option("--properties", "modules", multiple=True, help="Module with properties of that chart; may be repeated.")
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where to draw the way to the first failure, .svg or .png.  [default: among the temporary files]",
+)
 @click.option("--mutants", is_flag=True, help="Break the conversation in one place at a time: does anybody notice?")
 @click.option("--only", default="", help="With --mutants: those alone whose name holds this text.")
 @click.option(
@@ -39,16 +48,22 @@ TELL_EVERY_S = 10.0
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def command(
-    chart: str | None, modules: tuple[str, ...], mutants: bool, only: str, examples_file: Path | None, as_json: bool
+    chart: str,
+    modules: tuple[str, ...],
+    picture: Path | None,
+    mutants: bool,
+    only: str,
+    examples_file: Path | None,
+    as_json: bool,
 ) -> int:
     """Walk every situation the chart can get into, and check every property; exit code 1 if one is broken.
 
     With --mutants the proof itself is tried: the chart is broken mechanically, one edge, guard, action, timer or effect
     at a time, and each time a property or a fast test has to fail; exit code 1 if a broken chart gets through.
     """
-    if modules and chart is None:
+    if modules and not chart:
         raise click.UsageError("--properties goes with --chart; the conversation has its own")
-    if mutants and chart is not None:
+    if mutants and chart:
         raise click.UsageError("--mutants breaks the conversation; it takes no --chart")
     if only and not mutants:
         raise click.UsageError("--only goes with --mutants")
@@ -65,7 +80,21 @@ def command(
         click.echo(msgspec.json.encode(hunted)) if as_json else _print_hunt(hunted)
         return 1 if hunted.survived else 0
     click.echo(msgspec.json.encode(report)) if as_json else _print(report)
+    _draw_failure(chart, report, picture)
     return 0 if report.holds else 1
+
+
+def _draw_failure(chart: str, report: Report, picture: Path | None) -> None:
+    """Draw the way to the first failure that has one."""
+    failure = next((failure for failure in report.failures if failure.run), None)
+    if failure is None:
+        return
+    out = picture or Path(tempfile.gettempdir()) / f"voicechart-{failure.property}.svg"
+    with as_bad_use():
+        model = model_of(chart)
+        path = [str(edge) for step in failure.run for edge in step.edges]
+        overlay = path_overlay(model, path, f"broken: {failure.sentence}")
+        deliver(draw(model, kind_of(out, DRAWN, "svg"), overlay=overlay), "svg", out)
 
 
 @contextmanager
@@ -87,14 +116,15 @@ def _progress(quiet: bool) -> Iterator[Callable[[str], None]]:
         yield tell
 
 
-def _verified(chart: str | None, modules: tuple[str, ...], tell: Callable[[str], None]) -> Report:
+def _verified(chart: str, modules: tuple[str, ...], tell: Callable[[str], None]) -> Report:
     def count(situations: int, walks: int) -> None:
         tell(f"{situations:,} situations explored, {walks:,} random walks")
 
-    if chart is None:
+    if not chart:
         return verify_conversation(count)
-    cls = import_chart(chart)
-    given = [import_module(name) for name in (chart.partition(":")[0], *modules)]
+    with as_bad_use():
+        cls = chart_class(chart)
+        given = [module_of(name) for name in (chart.partition(":")[0], *modules)]
     names = {name: value for module in given for name, value in vars(module).items()}
     moves, key = names.get("moves"), names.get("key")
     try:

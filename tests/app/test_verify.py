@@ -70,8 +70,9 @@ def test_a_sound_chart_of_ones_own_passes_and_is_counted(folder: Path) -> None:
 
 
 def test_a_broken_property_prints_its_sentence_and_the_shortest_run(folder: Path) -> None:
-    done = _verify(folder, "--chart", "lamp:Lamp", "--properties", "lamp_properties")
+    done = _verify(folder, "--chart", "lamp:Lamp", "--properties", "lamp_properties", "--picture", "way.svg")
     assert done.returncode == 1
+    assert "The lamp never burns." in (folder / "way.svg").read_text()
     assert "BROKEN: The lamp never burns." in done.stdout
     assert "The shortest way there, 1 event:" in done.stdout
     assert "raises KeyError" in done.stdout

@@ -152,7 +152,7 @@ def test_a_module_that_fails_is_said_with_its_error(theirs: str, tmp_path: Path)
 
 
 def test_the_example_can_be_verified(verify_chart: Callable[..., None]) -> None:
-    verify_chart(DoorLock, *properties_of(vars(door_lock_properties)), moves=door_lock_properties.moves, walks=20)
+    verify_chart(DoorLock, *properties_of(vars(door_lock_properties)), walks=20)
 
 
 def test_the_example_imports_nothing_of_ours() -> None:
