@@ -211,6 +211,8 @@ def test_the_page_is_usable_by_keyboard_alone(open_page: OpenPage, live_server: 
     page = open_page(live_server, voice=spoken_question)
     page.keyboard.press("Space")
     wait_until(page, lambda now: now.get("talking") is True, "Space starts talking")
+    assert page.inner_text("#talk-label") == "End call"
+    assert page.is_hidden("#hang-up")  # one button for one thing
     page.keyboard.press("m")
     assert page.get_attribute("#mute", "aria-pressed") == "true"
     page.keyboard.press("Space")

@@ -34,12 +34,12 @@ export class Stage {
     this.#say("substate", open && !starting ? substate : "");
     this.#say("hint", hint);
     this.#say("link", linkWords(link, talking, transport));
-    this.#say("talk-label", talking ? "Stop talking" : "Start talking");
+    this.#say("talk-label", talking ? "End call" : "Start talking");
     this.#parts.talk.disabled = starting;
     this.#parts.mute.hidden = !talking;
     this.#parts.mute.setAttribute("aria-pressed", String(muted));
     this.#say("mute-label", muted ? "Unmute" : "Mute");
-    this.#parts["hang-up"].hidden = link === "off" || link === "ended";
+    this.#parts["hang-up"].hidden = talking || link === "off" || link === "ended"; // the big button does it
   }
 
   /** Shows how loud the caller and the answer are; both 0 to 1, root mean square. */
@@ -60,6 +60,7 @@ export class Stage {
     const [name, hint] = STATES[`${state}.${substate}`] ?? STATES[state] ?? [state, ""];
     if (muted) return [name, "You are muted: nothing you say is heard."];
     if (!talking && state === "LISTENING") return [name, "Type below, or press the button to speak."];
+    if (!talking && state === "SPEAKING") return [name, "Type whenever you like: it interrupts me."];
     return [name, hint];
   }
 
