@@ -5,12 +5,15 @@ Nothing here waits or sends; the orchestrator commits what comes out.
 
 from __future__ import annotations
 
+import sys
+
 import msgspec
 from msgspec import Struct
 
 from adapters.bus.port import Command, LogEntry
+from app.chart_version import CHART
+from app.rules import Rules, rules_of
 from app.session_record import SessionRecord, derived_id
-from statecharts.conversation import CHART_VERSION
 from statecharts.effects import (
     CancelSpeech,
     CommitSpeech,
@@ -40,7 +43,7 @@ _FOR_THE_GATEWAY = (
 )  # fmt: skip
 
 
-class JournalRecord(Struct, frozen=True, kw_only=True):
+class JournalRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one event did: enough to replay it and compare."""
 
     position: str
@@ -53,6 +56,8 @@ class JournalRecord(Struct, frozen=True, kw_only=True):
     before: str
     after: str
     effects: list[Effect]
+    rules: Rules | None = None
+    """The rules from this event on; given with the first one, and where they changed."""
 
 
 class Folded(Struct, kw_only=True):
@@ -74,9 +79,13 @@ class Folded(Struct, kw_only=True):
 class Conversation:
     """A session's record with its chart in running order."""
 
+    __slots__ = ("_rules", "_rules_mark", "chart", "record")
+
     def __init__(self, record: SessionRecord, policy: Policy, phrases: Phrases) -> None:
         self.record = record
+        self._rules, self._rules_mark = rules_of(policy, phrases)
         self.chart = RunningChart(policy, phrases, Snapshot(record.state, record.context))
+        record.context = self.chart.context  # one copy of it is enough
 
     def fold(self, entry: LogEntry, envelope: Envelope) -> Folded:
         """Take one fact of the log.
@@ -87,8 +96,9 @@ class Conversation:
         """
         record = self.record
         self._remember(envelope)
-        before = f"{self.chart.state}.{self.chart.substate}"
-        at = _sane_time(envelope.timestamp, entry.position)
+        before = self.chart.path
+        # Never back within a session: timers are armed by this time, and the chart counts with its latest.
+        at = max(_sane_time(envelope.timestamp, entry.position), record.context.now)
         # What belongs to the session goes into every envelope, whoever published it.
         envelope = msgspec.structs.replace(envelope, timestamp=at, metadata={**record.metadata, **envelope.metadata})
         command: list[dict[str, object]] = []
@@ -105,15 +115,18 @@ class Conversation:
                 effects = self.chart.step(event)
             if isinstance(event, Connected):
                 command.append(self._welcome(envelope))
-        record.state, record.context = f"{self.chart.state}.{self.chart.substate}", self.chart.context
+        record.state, record.context = self.chart.path, self.chart.context
+        record.last_event = sys.intern(envelope.event_type)
+        rules = self._rules if record.rules != self._rules_mark else None
+        record.rules = self._rules_mark
         command += [msgspec.to_builtins(effect) for effect in effects if isinstance(effect, _FOR_THE_GATEWAY)]
         return Folded(
             envelope=envelope,
             effects=effects,
             record=JournalRecord(
                 position=entry.position, session_id=record.session_id, event_id=envelope.event_id,
-                event_type=envelope.event_type, at=at, chart_version=CHART_VERSION, before=before,
-                after=record.state, effects=effects,
+                event_type=envelope.event_type, at=at, chart_version=CHART, before=before,
+                after=record.state, effects=effects, rules=rules,
             ),
             tasks=[task for index, effect in enumerate(effects) if (task := self._task(effect, envelope, index))],
             command=Command(session_id=record.session_id, effects=command) if command and record.gateway else None,
@@ -130,7 +143,7 @@ class Conversation:
                 record.metadata.setdefault(key, value)
         record.metadata.setdefault("trace_id", derived_id(record.session_id, "trace").replace("-", ""))
         if envelope.event_type == Connected.event_type and envelope.source:
-            record.gateway = envelope.source
+            record.gateway = sys.intern(envelope.source)
 
     def _welcome(self, envelope: Envelope) -> dict[str, object]:
         """Tell the gateway where the conversation stands, in answer to its connect."""

@@ -21,9 +21,10 @@ from adapters.media.port import BadOffer
 from app.gateway.gateway import Gateway
 from app.gateway.messages import MAX_MESSAGE_BYTES
 from app.recording import TurnView, logged_events, turns
+from app.replay.call_log import encode_log, read_log
 from app.runtime import Runtime
 from app.server.problems import session_key
-from app.session_record import SessionRecord
+from app.session_record import SessionRecord, SessionView
 from statecharts.events import Envelope, SessionEnded, SessionStarted, to_event
 
 __all__ = ["SessionController", "gateway_of"]
@@ -54,19 +55,6 @@ class CreatedSession(Struct):
     session_id: str
     token: str
     expires_at: float
-
-
-class SessionView(Struct):
-    """Where a session stands; times are Unix seconds."""
-
-    session_id: str
-    state: str
-    substate: str
-    turn: int
-    connected: bool
-    created_at: float
-    last_update: float
-    metadata: dict[str, object]
 
 
 class Description(Struct):
@@ -124,15 +112,6 @@ async def _record(runtime: Runtime, session_id: str) -> SessionRecord:
     return SessionRecord.decode(blob)
 
 
-def _view(record: SessionRecord) -> SessionView:
-    state, substate = record.state.split(".")
-    return SessionView(
-        session_id=record.session_id, state=state, substate=substate, turn=record.context.turn,
-        connected=record.context.connected, created_at=record.created_at, last_update=record.context.now,
-        metadata=record.metadata,
-    )  # fmt: skip
-
-
 class SessionController(Controller):
     """Everything under `/sessions`."""
 
@@ -157,12 +136,12 @@ class SessionController(Controller):
     async def list_all(self, runtime: Runtime) -> list[SessionView]:
         """List the sessions, the latest first."""
         records = [SessionRecord.decode(blob) for blob in (await _patiently(runtime.bus.all_snapshots)).values()]
-        return sorted((_view(record) for record in records), key=lambda view: -view.created_at)
+        return sorted((record.view() for record in records), key=lambda view: -view.created_at)
 
     @get("/{session_id:str}")
     async def show(self, runtime: Runtime, session_id: str) -> SessionView:
         """Show where a session stands."""
-        return _view(await _record(runtime, session_id))
+        return (await _record(runtime, session_id)).view()
 
     @delete("/{session_id:str}")
     async def erase(self, runtime: Runtime, session_id: str) -> None:
@@ -191,6 +170,17 @@ class SessionController(Controller):
             lines = b"".join(msgspec.json.encode(event) + b"\n" for event in events)
             return Response(lines, media_type=NDJSON)
         return Response(msgspec.json.encode(events), media_type="application/json")
+
+    @get("/{session_id:str}/log")
+    async def log(self, runtime: Runtime, session_id: str) -> Response[bytes]:
+        """Return the whole log, each fact with what it did, as `voicechart replay` reads it: JSON Lines."""
+        record = await _record(runtime, session_id)
+        log = await _patiently(lambda: read_log(runtime.bus, record.session_id, record.session_id))
+        if log is None:
+            raise NotFoundException(
+                f"the facts of session {record.session_id} are gone; they are kept for a while only"
+            )
+        return Response(encode_log(log), media_type=NDJSON)
 
     @post("/{session_id:str}/events", status_code=202, request_max_body_size=MAX_MESSAGE_BYTES)
     async def publish(self, runtime: Runtime, session_id: str, data: OutsideEvent) -> Accepted:

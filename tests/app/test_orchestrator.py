@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterator
 
@@ -17,7 +18,17 @@ from app.orchestrator import Orchestrator
 from app.recording import logged_events, turns
 from app.workers import MAX_ATTEMPTS, Worker, answer_requests, classify_requests
 from statecharts.effects import Drop
-from statecharts.events import Envelope, IntentDetected, PlaybackDone, SessionEnded, SttFinal, TtsChunkReady, TtsDone
+from statecharts.events import (
+    Envelope,
+    IntentDetected,
+    PlaybackDone,
+    SessionEnded,
+    SpeechStarted,
+    SpeechStopped,
+    SttFinal,
+    TtsChunkReady,
+    TtsDone,
+)
 from statecharts.phrases import Phrases
 from statecharts.policy import Policy
 from tests.app.harness import Harness, harness
@@ -182,7 +193,7 @@ async def test_every_event_is_journalled_with_before_and_after() -> None:
         await made.emit(SttFinal(text="hello"))
         await made.emit(IntentDetected(intent="question", turn=7))
         await made.state("THINKING")
-        await made.until(lambda record: len(record.seen) >= 3)
+        await made.until(lambda record: record.last_event == IntentDetected.event_type)
         records = [msgspec.json.decode(data, type=JournalRecord) for data in await made.bus.journal(made.session_id)]
         entries = await made.bus.replay(made.session_id)
         assert [record.position for record in records] == [entry.position for entry in entries]
@@ -192,6 +203,29 @@ async def test_every_event_is_journalled_with_before_and_after() -> None:
         ]
         assert isinstance(records[2].effects[0], Drop)
         assert records[0].chart_version
+
+
+async def test_the_journal_tells_the_rules_once() -> None:
+    async with harness(Policy(end_of_turn_s=0.7)) as made:
+        await made.emit(SttFinal(text="hello"))
+        await made.state("THINKING")
+        first, second, *_ = [
+            msgspec.json.decode(data, type=JournalRecord) for data in await made.bus.journal(made.session_id)
+        ]
+        assert first.rules is not None
+        assert first.rules.read()[0] == Policy(end_of_turn_s=0.7)
+        assert set(first.rules.policy) == set(Policy.__struct_fields__)
+        assert second.rules is None
+
+
+async def test_a_timer_started_by_a_fact_that_came_late_still_fires() -> None:
+    async with harness(Policy(end_of_turn_s=0.3)) as made:
+        now = time.time()
+        await made.emit(SpeechStarted(timestamp=now))
+        # Stamped by another clock than the fact before it, and behind it.
+        await made.emit(SpeechStopped(timestamp=now - 0.1))
+        await made.emit(SttFinal(text="how old is it"))
+        await made.state("THINKING")
 
 
 async def test_a_deleted_session_is_forgotten_everywhere() -> None:
