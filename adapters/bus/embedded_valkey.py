@@ -9,12 +9,12 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import IO
 
+from adapters.guardian import guarded
 from statecharts.events import VoicechartError
 
 __all__ = ["EmbeddedValkey"]
@@ -29,27 +29,9 @@ ADDRESS_FILE = "address"
 MAX_SOCKET_PATH = 100
 """Longest path of a unix socket that every platform takes (104 bytes on macOS, 108 on Linux)."""
 
-_GUARDIAN = """
-import os, signal, sys
-server = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, setpgroup=0)
-os.write(1, b"%d\\n" % server)
-os.close(1)
-try:
-    os.read(0, 1)  # returns when the parent closes the pipe, or dies
-except KeyboardInterrupt:
-    pass
-try:
-    os.kill(server, signal.SIGTERM)
-except ProcessLookupError:
-    pass
-os.waitpid(server, 0)
-"""
-"""Stands between us and the server: whatever kills us closes the pipe it waits on, and it ends the server. A parent's
-death signal (prctl) exists on Linux alone, and fires when a *thread* ends."""
-
 
 class EmbeddedValkey:
-    """One server on one folder, reached by a unix socket alone.
+    """One server on one folder, reached by a unix socket alone; if it is killed, it is started again.
 
     Args:
         data_dir: Where its files live; they survive restarts.
@@ -62,6 +44,7 @@ class EmbeddedValkey:
         self._lock: IO[str] | None = None
         self._guardian: subprocess.Popen[bytes] | None = None
         self._socket_dir: str | None = None
+        self._pid_file = (data_dir / "valkey" / "valkey.pid").absolute()
         self.pid = 0
 
     def start(self) -> str:
@@ -75,6 +58,7 @@ class EmbeddedValkey:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._take_lock(folder)
+            self._pid_file.unlink(missing_ok=True)  # a crash left it: by now the number may be anybody's
         except OSError as error:
             raise VoicechartError(
                 f"cannot keep data in {folder}: {error.strerror}. Pass --data with a folder that can be written."
@@ -86,20 +70,20 @@ class EmbeddedValkey:
             binary, "--port", "0", "--unixsocket", path, "--unixsocketperm", "700", "--dir", str(folder),
             "--appendonly", "yes", "--appendfsync", "everysec", "--aof-load-truncated", "yes", "--save", "",
             "--maxmemory-policy", "noeviction", "--logfile", str(log), "--daemonize", "no", "--databases", "1",
+            "--pidfile", str(self._pid_file),
         ]  # fmt: skip
         with log.open("ab") as complaints:
             self._guardian = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _GUARDIAN, *command],
+                guarded(command, again=True),
                 stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+                stdout=complaints,
                 stderr=complaints,
                 pass_fds=[self._lock.fileno()],  # the folder is locked as long as its server lives, not only we
                 start_new_session=True,  # Ctrl-C in the terminal is ours to handle
             )
-        assert self._guardian.stdout is not None
-        self.pid = int(self._guardian.stdout.readline() or 0)
         self._wait_until_it_answers(path, log)
         (folder / ADDRESS_FILE).write_text(path)
+        self.pid = self._pid_now()
         return f"unix://{path}"
 
     @staticmethod
@@ -114,7 +98,7 @@ class EmbeddedValkey:
     def stop(self) -> None:
         """End the server, with its data written; a second call does nothing."""
         guardian, self._guardian = self._guardian, None
-        if guardian is not None and guardian.stdin is not None and guardian.stdout is not None:
+        if guardian is not None and guardian.stdin is not None:
             guardian.stdin.close()
             try:
                 guardian.wait(STOP_S)
@@ -124,7 +108,6 @@ class EmbeddedValkey:
             if guardian.returncode < 0:
                 # Somebody killed the guardian, which therefore ended nothing.
                 self._signal(signal.SIGTERM)
-            guardian.stdout.close()
         if self._socket_dir is not None:
             shutil.rmtree(self._socket_dir, ignore_errors=True)
             self._socket_dir = None
@@ -175,12 +158,19 @@ class EmbeddedValkey:
         raise VoicechartError(f"the event log's server did not start within {START_S:.0f} s; {log} ends with:\n{tail}")
 
     def _signal(self, number: signal.Signals) -> None:
-        if not self.pid:
+        pid = self._pid_now()
+        if not pid:
             return  # it never ran, and 0 would be our own process group
         try:
-            os.kill(self.pid, number)
+            os.kill(pid, number)
         except ProcessLookupError:
-            self.pid = 0
+            self._pid_file.unlink(missing_ok=True)
+
+    def _pid_now(self) -> int:
+        try:
+            return int(self._pid_file.read_text())
+        except (FileNotFoundError, ValueError):
+            return 0
 
 
 def _answers(path: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 import sys
 import tempfile
@@ -15,6 +14,7 @@ import httpx
 import msgspec
 from msgspec import Struct
 
+from adapters.guardian import guarded
 from app.bench.figures import Figures, Machine, figures_of, machine_after, machine_before
 from app.caller.call import ANSWER_TIMEOUT_S, Call, open_link
 from app.caller.link import ServerUnreachable, Transport, open_http
@@ -145,9 +145,11 @@ async def own_server(tell: Callable[[str], None]) -> AsyncIterator[str]:
     with tempfile.TemporaryDirectory(prefix="voicechart-bench-") as folder:
         log = Path(folder) / "server.log"
         with log.open("wb") as output:
+            serve = [sys.executable, "-m", "app", "serve", "--port", str(port), "--data", str(Path(folder) / "data")]
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "app", "serve", "--port", str(port), "--data", str(Path(folder) / "data")),
+                *guarded([*serve, "--bus", ""]),
                 cwd=_ROOT,
+                stdin=asyncio.subprocess.PIPE,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,  # Ctrl-C is for the benchmark, which then stops the server itself
@@ -189,8 +191,8 @@ async def _is_ready(url: str) -> bool:
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        process.send_signal(signal.SIGINT)
+    assert process.stdin is not None
+    process.stdin.close()
     try:
         await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
     except TimeoutError:

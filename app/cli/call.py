@@ -68,7 +68,7 @@ async def _call(speech: Speech, url: str, transport: Transport, save: Path | Non
     progress.print(f"calling {url} over {transport}, {speech.duration_s:.1f} s to say", style="dim")
     async with open_link(url, transport) as (session_id, link):
         call = Call(session_id, link, speech, timeout_s=timeout_s, listen_s=math.inf)
-        report = await call.run(lambda at, line: progress.print(f"{at:6.2f}  {line}", style="dim"))
+        report = await call.run(lambda at, line: progress.print(f"{at:6.2f}  {line}", style="dim", soft_wrap=True))
         if save is not None:
             sound, rate_hz = link.player.heard.render(call.minutes.started_at, asyncio.get_running_loop().time())
             write_wav(save, sound, rate_hz)

@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from tests.end_to_end.client import call_server, payload
+from tests.processes import all_gone, children
 from tests.server_process import ROOT, ServerProcess
 from tests.speech import load
 
@@ -27,34 +28,6 @@ def server(tmp_path: Path) -> Iterator[ServerProcess]:
     yield made
     if made.process.poll() is None:
         made.stop(signal.SIGKILL)
-
-
-def children(pid: int) -> list[int]:
-    """Every process below one, however deep."""
-    listed = subprocess.run(["ps", "-eo", "pid,ppid"], capture_output=True, text=True, check=True).stdout
-    parents = {int(line.split()[0]): int(line.split()[1]) for line in listed.splitlines()[1:]}
-    found = [pid]
-    for child, parent in sorted(parents.items()):
-        if parent in found:
-            found.append(child)
-    return found[1:]
-
-
-def all_gone(pids: list[int], within_s: float) -> bool:
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        running = [pid for pid in pids if Path(f"/proc/{pid}").exists() and not _zombie(pid)]
-        if not running:
-            return True
-        time.sleep(0.05)
-    return False
-
-
-def _zombie(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
 
 
 def test_it_prints_its_address_and_says_goodbye_on_ctrl_c(server: ServerProcess) -> None:

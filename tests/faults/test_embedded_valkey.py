@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from adapters.bus.embedded_valkey import EmbeddedValkey
+from adapters.bus.port import BusUnavailable
 from adapters.bus.redis_link import Link
 from statecharts.events import VoicechartError
 
@@ -179,3 +181,30 @@ def test_kill_9_of_its_parent_ends_it(tmp_path: Path) -> None:
     holder.wait()
     holder.stdout.close()
     until_gone(pid)
+
+
+async def test_a_server_that_is_killed_is_started_again_with_what_it_held(tmp_path: Path) -> None:
+    server = EmbeddedValkey(tmp_path)
+    url = server.start()
+    await write(url, "kept")
+    await asyncio.sleep(1.1)  # what dies sooner is not started again
+    os.kill(server.pid, signal.SIGKILL)
+    async with asyncio.timeout(5.0):
+        while True:
+            link = Link(url)
+            try:
+                assert await link.text("kept") == "kept"
+                break
+            except BusUnavailable:
+                await asyncio.sleep(0.02)
+            finally:
+                await link.close()
+    server.stop()
+    assert not (tmp_path / "valkey" / "valkey.pid").exists(), "the second one has ended, too"
+
+
+def test_a_server_that_cannot_start_is_told_soon(tmp_path: Path) -> None:
+    began = time.monotonic()
+    with pytest.raises(VoicechartError, match="did not start"):
+        EmbeddedValkey(tmp_path, binary=shutil.which("false")).start()
+    assert time.monotonic() - began < 3.0
