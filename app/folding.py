@@ -5,13 +5,15 @@ Nothing here waits or sends; the orchestrator commits what comes out.
 
 from __future__ import annotations
 
+import sys
+
 import msgspec
 from msgspec import Struct
 
 from adapters.bus.port import Command, LogEntry
+from app.chart_version import CHART
 from app.rules import Rules, rules_of
 from app.session_record import SessionRecord, derived_id
-from statecharts.conversation import CHART_VERSION
 from statecharts.effects import (
     CancelSpeech,
     CommitSpeech,
@@ -83,6 +85,7 @@ class Conversation:
         self.record = record
         self._rules, self._rules_mark = rules_of(policy, phrases)
         self.chart = RunningChart(policy, phrases, Snapshot(record.state, record.context))
+        record.context = self.chart.context  # one copy of it is enough
 
     def fold(self, entry: LogEntry, envelope: Envelope) -> Folded:
         """Take one fact of the log.
@@ -113,7 +116,7 @@ class Conversation:
             if isinstance(event, Connected):
                 command.append(self._welcome(envelope))
         record.state, record.context = self.chart.path, self.chart.context
-        record.last_event = envelope.event_type
+        record.last_event = sys.intern(envelope.event_type)
         rules = self._rules if record.rules != self._rules_mark else None
         record.rules = self._rules_mark
         command += [msgspec.to_builtins(effect) for effect in effects if isinstance(effect, _FOR_THE_GATEWAY)]
@@ -122,7 +125,7 @@ class Conversation:
             effects=effects,
             record=JournalRecord(
                 position=entry.position, session_id=record.session_id, event_id=envelope.event_id,
-                event_type=envelope.event_type, at=at, chart_version=CHART_VERSION, before=before,
+                event_type=envelope.event_type, at=at, chart_version=CHART, before=before,
                 after=record.state, effects=effects, rules=rules,
             ),
             tasks=[task for index, effect in enumerate(effects) if (task := self._task(effect, envelope, index))],
@@ -140,7 +143,7 @@ class Conversation:
                 record.metadata.setdefault(key, value)
         record.metadata.setdefault("trace_id", derived_id(record.session_id, "trace").replace("-", ""))
         if envelope.event_type == Connected.event_type and envelope.source:
-            record.gateway = envelope.source
+            record.gateway = sys.intern(envelope.source)
 
     def _welcome(self, envelope: Envelope) -> dict[str, object]:
         """Tell the gateway where the conversation stands, in answer to its connect."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import uuid
 
 import msgspec
@@ -11,18 +12,33 @@ from msgspec import Struct, field
 from statecharts.context import Context
 from statecharts.conversation import CHART_VERSION
 
-__all__ = ["SessionRecord", "derived_id"]
+__all__ = ["SessionRecord", "SessionView", "derived_id"]
 
 _IDS = uuid.UUID("b9b8a1de-6b0f-4b52-9a4a-0a4f6d6f6c11")
 REMEMBERED_IDS = 128
 """Event ids remembered to drop second copies: some ten turns' worth; a publisher retries within seconds."""
-_MARK_BYTES = 8
-"""Of each id only a digest is kept, a tenth of the memory; one event in 10^17 is taken for a copy that is none."""
+_MARK_BYTES = 6
+"""Of each id only a digest is kept, a tenth of the memory; one event in 10^12 is taken for a copy that is none."""
 
 
 def derived_id(*parts: object) -> str:
     """Return an event id that is the same whenever the same cause is folded or retried, so that copies are dropped."""
     return str(uuid.uuid5(_IDS, "/".join(map(str, parts))))
+
+
+class SessionView(Struct, kw_only=True):
+    """Where a session stands; times are Unix seconds."""
+
+    session_id: str
+    state: str
+    substate: str
+    turn: int
+    connected: bool
+    created_at: float
+    last_event: str
+    """Type of the latest event."""
+    last_update: float
+    metadata: dict[str, object] = {}
 
 
 class SessionRecord(Struct, omit_defaults=True):
@@ -58,11 +74,25 @@ class SessionRecord(Struct, omit_defaults=True):
         self.seen_marks = seen[-_MARK_BYTES * (REMEMBERED_IDS - 1) :] + mark
         return False
 
+    def view(self) -> SessionView:
+        """Return what people are shown of it."""
+        state, substate = self.state.split(".")
+        return SessionView(
+            session_id=self.session_id, state=state, substate=substate, turn=self.context.turn,
+            connected=self.context.connected, created_at=self.created_at, last_event=self.last_event,
+            last_update=self.context.now, metadata=self.metadata,
+        )  # fmt: skip
+
     def encode(self) -> bytes:
         """Return the record as stored."""
         return msgspec.json.encode(self)
 
     @staticmethod
     def decode(data: bytes) -> SessionRecord:
-        """Return a stored record."""
-        return msgspec.json.decode(data, type=SessionRecord)
+        """Return a stored record; what many sessions have in common is kept once."""
+        record = msgspec.json.decode(data, type=SessionRecord)
+        for name in ("state", "gateway", "rules", "last_event"):
+            setattr(record, name, sys.intern(getattr(record, name)))
+        if record.correlation_id == record.session_id:
+            record.correlation_id = record.session_id
+        return record
