@@ -18,6 +18,7 @@ from app.caller.link import Transport
 from app.caller.report import STAGES
 from app.caller.wav import BadRecording
 from app.cli.address import SERVER_URL
+from app.cli.bench_chart import chart
 from app.cli.bench_endpointing import endpointing
 from app.cli.bench_models import CLIPS, stt, tts
 from app.settings import Settings, load_settings
@@ -31,6 +32,7 @@ def command() -> None:
     """Measure this machine: nothing here is a test, so nothing here fails for being slow."""
 
 
+command.add_command(chart)
 command.add_command(endpointing)
 command.add_command(stt)
 command.add_command(tts)
