@@ -45,6 +45,7 @@ __all__ = [
     "WhisperRecogniser",
     "load_parts",
     "open_bus",
+    "open_log",
 ]
 
 _log = structlog.get_logger()
@@ -73,6 +74,14 @@ async def open_bus(settings: Settings) -> AsyncIterator[EventBus]:
     finally:
         if embedded is not None:
             await asyncio.to_thread(embedded.stop)
+
+
+@asynccontextmanager
+async def open_log(settings: Settings) -> AsyncIterator[EventBus]:
+    """Open the bus of the settings to read it; the server that now runs on their data folder is shared, not fought."""
+    running = "" if settings.bus else EmbeddedValkey.running(Path(settings.data))
+    async with open_bus(settings.model_copy(update={"bus": running}) if running else settings) as bus:
+        yield bus
 
 
 def _start(embedded: EmbeddedValkey | None) -> str:

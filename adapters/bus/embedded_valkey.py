@@ -24,6 +24,8 @@ START_S = 10.0
 STOP_S = 2.0
 LOCK_S = 1.0
 """Longest wait for the folder: the server of a process that was just killed is still writing its last."""
+ADDRESS_FILE = "address"
+"""Beside the data: the path of the socket, for those who want to read while the server runs."""
 MAX_SOCKET_PATH = 100
 """Longest path of a unix socket that every platform takes (104 bytes on macOS, 108 on Linux)."""
 
@@ -97,7 +99,17 @@ class EmbeddedValkey:
         assert self._guardian.stdout is not None
         self.pid = int(self._guardian.stdout.readline() or 0)
         self._wait_until_it_answers(path, log)
+        (folder / ADDRESS_FILE).write_text(path)
         return f"unix://{path}"
+
+    @staticmethod
+    def running(data_dir: Path) -> str:
+        """Return the address of the server that runs on a folder now; empty if none does."""
+        try:
+            path = (data_dir / "valkey" / ADDRESS_FILE).read_text()
+        except OSError:
+            return ""
+        return f"unix://{path}" if _answers(path) else ""
 
     def stop(self) -> None:
         """End the server, with its data written; a second call does nothing."""
@@ -155,18 +167,9 @@ class EmbeddedValkey:
         while time.monotonic() < deadline:
             if self._guardian is None or self._guardian.poll() is not None:
                 break
-            try:
-                with socket.socket(socket.AF_UNIX) as probe:
-                    probe.settimeout(1.0)
-                    probe.connect(path)
-                    probe.sendall(b"PING\r\n")
-                    if probe.recv(64).startswith(b"+PONG"):
-                        return
-            except OSError:
-                # Not listening yet.
-                time.sleep(0.005)
-            else:
-                time.sleep(0.02)  # it is loading its file
+            if _answers(path):
+                return
+            time.sleep(0.01)  # it is not listening yet, or loading its file
         self.stop()
         tail = "".join(log.read_text(errors="replace").splitlines(keepends=True)[-5:]) if log.exists() else ""
         raise VoicechartError(f"the event log's server did not start within {START_S:.0f} s; {log} ends with:\n{tail}")
@@ -178,6 +181,18 @@ class EmbeddedValkey:
             os.kill(self.pid, number)
         except ProcessLookupError:
             self.pid = 0
+
+
+def _answers(path: str) -> bool:
+    """Return whether a server listens on a socket and has loaded its data."""
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(1.0)
+            probe.connect(path)
+            probe.sendall(b"PING\r\n")
+            return probe.recv(64).startswith(b"+PONG")
+    except OSError:
+        return False
 
 
 def _find_binary() -> str:

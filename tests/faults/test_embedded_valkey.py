@@ -110,6 +110,16 @@ def test_a_deep_folder_gets_its_socket_elsewhere(tmp_path: Path) -> None:
     assert not runs(server.pid)
 
 
+@pytest.mark.parametrize("folder", ["data", "d" * 120])
+def test_its_address_is_told_to_others_while_it_runs(tmp_path: Path, folder: str) -> None:
+    server = EmbeddedValkey(tmp_path / folder)
+    assert EmbeddedValkey.running(tmp_path / folder) == ""
+    url = server.start()
+    assert EmbeddedValkey.running(tmp_path / folder) == url
+    server.stop()
+    assert EmbeddedValkey.running(tmp_path / folder) == ""
+
+
 def test_it_is_ended_even_if_its_guardian_was_killed(tmp_path: Path) -> None:
     server = EmbeddedValkey(tmp_path)
     server.start()
