@@ -53,7 +53,35 @@ verify *args:
 scenario *args:
     exec python -m app scenario "$@"
 
-# Measure: turn, endpointing, bus, stt, tts
+# List the sessions
+[group("use")]
+[no-exit-message]
+[no-cd]
+sessions *args:
+    exec python -m app sessions "$@"
+
+# Explain a silence: where a call (SESSION or FILE) stands, and what kept it there
+[group("use")]
+[no-exit-message]
+[no-cd]
+why *args:
+    exec python -m app why "$@"
+
+# Take recorded calls (SESSION or FILE...) through today's chart and compare
+[group("use")]
+[no-exit-message]
+[no-cd]
+replay *args:
+    exec python -m app replay "$@"
+
+# Keep a call (SESSION) as a test
+[group("use")]
+[no-exit-message]
+[no-cd]
+freeze *args:
+    exec python -m app freeze "$@"
+
+# Measure: turn, endpointing, bus, chart, stt, tts
 [group("use")]
 [no-exit-message]
 [no-cd]

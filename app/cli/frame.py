@@ -21,7 +21,11 @@ _COMMANDS = {
     "diagram": "Draw a chart, review a change of it, see what was taken.",
     "verify": "Explore the whole chart and check every property.",
     "scenario": "Run turn-taking scenarios on virtual time.",
-    "bench": "Measure turns and the event log.",
+    "sessions": "List the sessions.",
+    "why": "Explain a silence: where a call stands, and what kept it there.",
+    "replay": "Take recorded calls through today's chart and compare.",
+    "freeze": "Keep a call as a test.",
+    "bench": "Measure turns, the event log and the chart.",
     "doctor": "Check the installation.",
     "config": "Show the settings and where they come from.",
 }

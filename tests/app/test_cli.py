@@ -20,7 +20,8 @@ def voicechart(*words: str) -> subprocess.CompletedProcess[str]:
 
 COMMANDS = [
     [], ["serve"], ["call"], ["chat"], ["diagram"], ["diagram", "render"], ["diagram", "check"], ["bench"],
-    ["bench", "turn"], ["bench", "bus"], ["scenario"], ["doctor"], ["config"],
+    ["bench", "turn"], ["bench", "bus"], ["bench", "chart"], ["scenario"], ["sessions"], ["why"], ["replay"],
+    ["freeze"], ["doctor"], ["config"],
 ]  # fmt: skip
 
 
