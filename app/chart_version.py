@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
-from statecharts import conversation
+from statecharts import stepping
 from statecharts.conversation import CHART_VERSION
 
-__all__ = ["CHART"]
+__all__ = ["CHART", "made_of"]
 
-_FOLDER = Path(conversation.__file__).parent
-_MADE_OF = ("context", "conversation", "floor", "guards", "phrases", "scene", "speaking", "speech", "stepping", "table",
-            "thinking", "timers")  # fmt: skip
-"""Modules of `statecharts` that decide what a step does."""
+_FOLDER = Path(stepping.__file__).parent
+_IMPORTS = re.compile(r"^from statecharts\.(\w+) import", re.MULTILINE)
+
+
+def made_of() -> dict[str, str]:
+    """Return the source of every module that a step runs, by its name: `stepping`, and what it imports."""
+    sources: dict[str, str] = {}
+    waiting = ["stepping"]
+    while waiting:
+        name = waiting.pop()
+        if name not in sources:
+            sources[name] = (_FOLDER / f"{name}.py").read_text()
+            waiting += _IMPORTS.findall(sources[name])
+    return sources
 
 
 def _mark() -> str:
-    digest = hashlib.sha256()
-    for name in _MADE_OF:
-        digest.update((_FOLDER / f"{name}.py").read_bytes())
-    return digest.hexdigest()[:8]
+    sources = made_of()
+    return hashlib.sha256("".join(sources[name] for name in sorted(sources)).encode()).hexdigest()[:8]
 
 
 CHART = f"{CHART_VERSION}+{_mark()}"

@@ -99,4 +99,6 @@ def _changes(log: CallLog) -> Text:
         text.append_text(told_difference(difference))
     versions = f"chart {', '.join(log.chart_versions) or '?'} → {CHART}"
     told = f"{changed} of {len(log.facts)} facts do something else" if changed else "nothing changes"
-    return Text.assemble((f"{log.name}: {told} ({versions})\n", "bold"), text)
+    found = Text.assemble((f"{log.name}: {told} ({versions})\n", "bold"), text)
+    found.rstrip()
+    return found

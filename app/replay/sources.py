@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from adapters.bus.port import EventBus
 from app.caller.link import ServerUnreachable, open_http
+from app.patience import patiently
 from app.replay.call_log import BadLog, CallLog, decode_log, read_log
 from app.session_record import SessionRecord, SessionView
 from app.settings import load_settings, masked
@@ -132,13 +133,13 @@ class _Bus:
         self._name = name
 
     async def log(self, session_id: str) -> CallLog:
-        log = await read_log(self._bus, session_id, session_id)
+        log = await patiently(lambda: read_log(self._bus, session_id, session_id))
         if log is None:
             raise _missing(session_id, self._name)
         return log
 
     async def sessions(self) -> list[SessionView]:
-        records = [SessionRecord.decode(blob) for blob in (await self._bus.all_snapshots()).values()]
+        records = [SessionRecord.decode(blob) for blob in (await patiently(self._bus.all_snapshots)).values()]
         return sorted((record.view() for record in records), key=lambda view: -view.created_at)
 
 

@@ -6,8 +6,7 @@ import asyncio
 import secrets
 import time
 import uuid
-from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import msgspec
 from litestar import Controller, Request, Response, delete, get, post
@@ -16,10 +15,10 @@ from litestar.exceptions import ClientException, NotFoundException
 from litestar.exceptions.http_exceptions import ServiceUnavailableException
 from msgspec import Struct
 
-from adapters.bus.port import BusUnavailable
 from adapters.media.port import BadOffer
 from app.gateway.gateway import Gateway
 from app.gateway.messages import MAX_MESSAGE_BYTES
+from app.patience import patiently
 from app.recording import TurnView, logged_events, turns
 from app.replay.call_log import encode_log, read_log
 from app.runtime import Runtime
@@ -32,13 +31,11 @@ __all__ = ["SessionController", "gateway_of"]
 TOKEN_S = 600
 """How long a token would be good for: ten minutes are enough to connect."""
 FOLDED_WITHIN_S = 3.0
-TRIES, RETRY_S = 3, 0.05
 NDJSON = "application/x-ndjson"
 
 MAX_SESSION_BYTES = 16 * 1024
 """Largest body that describes a session: it goes into every envelope."""
 
-_T = TypeVar("_T")
 _Name = Annotated[str, msgspec.Meta(max_length=128)]
 
 
@@ -91,22 +88,9 @@ def gateway_of(runtime: Runtime) -> Gateway:
     return runtime.gateway
 
 
-async def _patiently(ask: Callable[[], Awaitable[_T]]) -> _T:
-    """Ask the log, and ask again if it is late: on a busy machine a request may wait, where a call's audio may not.
-
-    What is published twice is taken once: it carries its id.
-    """
-    for _ in range(TRIES - 1):
-        try:
-            return await ask()
-        except BusUnavailable:
-            await asyncio.sleep(RETRY_S)
-    return await ask()
-
-
 async def _record(runtime: Runtime, session_id: str) -> SessionRecord:
     key = session_key(session_id)
-    blob = await _patiently(lambda: runtime.bus.snapshot(key))
+    blob = await patiently(lambda: runtime.bus.snapshot(key))
     if blob is None:
         raise NotFoundException(f"there is no session {key}; POST /sessions makes one")
     return SessionRecord.decode(blob)
@@ -135,7 +119,7 @@ class SessionController(Controller):
     @get()
     async def list_all(self, runtime: Runtime) -> list[SessionView]:
         """List the sessions, the latest first."""
-        records = [SessionRecord.decode(blob) for blob in (await _patiently(runtime.bus.all_snapshots)).values()]
+        records = [SessionRecord.decode(blob) for blob in (await patiently(runtime.bus.all_snapshots)).values()]
         return sorted((record.view() for record in records), key=lambda view: -view.created_at)
 
     @get("/{session_id:str}")
@@ -154,7 +138,7 @@ class SessionController(Controller):
     async def list_turns(self, runtime: Runtime, session_id: str) -> list[TurnView]:
         """Tell the conversation turn by turn."""
         record = await _record(runtime, session_id)
-        return await _patiently(lambda: turns(runtime.bus, record.session_id))
+        return await patiently(lambda: turns(runtime.bus, record.session_id))
 
     @get("/{session_id:str}/events")
     async def list_events(
@@ -163,7 +147,7 @@ class SessionController(Controller):
         """Return the log in order: a JSON array, or one event a line if `Accept` asks for NDJSON."""
         record = await _record(runtime, session_id)
         try:
-            events = await _patiently(lambda: logged_events(runtime.bus, record.session_id, after))
+            events = await patiently(lambda: logged_events(runtime.bus, record.session_id, after))
         except ValueError as error:
             raise ClientException(str(error)) from error
         if NDJSON in request.headers.get("accept", ""):
@@ -175,7 +159,7 @@ class SessionController(Controller):
     async def log(self, runtime: Runtime, session_id: str) -> Response[bytes]:
         """Return the whole log, each fact with what it did, as `voicechart replay` reads it: JSON Lines."""
         record = await _record(runtime, session_id)
-        log = await _patiently(lambda: read_log(runtime.bus, record.session_id, record.session_id))
+        log = await patiently(lambda: read_log(runtime.bus, record.session_id, record.session_id))
         if log is None:
             raise NotFoundException(
                 f"the facts of session {record.session_id} are gone; they are kept for a while only"
@@ -197,7 +181,7 @@ class SessionController(Controller):
             timestamp=time.time(), source=data.source, turn=data.turn, metadata={**record.metadata, **data.metadata},
         )  # fmt: skip
         to_event(envelope)
-        await _patiently(lambda: runtime.bus.publish(envelope))
+        await patiently(lambda: runtime.bus.publish(envelope))
         return Accepted(envelope.event_id)
 
     @post("/{session_id:str}/offer", status_code=200)
@@ -205,7 +189,7 @@ class SessionController(Controller):
         """Answer a WebRTC offer."""
         record = await _record(runtime, session_id)
         gateway = gateway_of(runtime)
-        call = await _patiently(lambda: gateway.open_call(record.session_id))
+        call = await patiently(lambda: gateway.open_call(record.session_id))
         try:
             sdp, kind = await call.answer_offer(data.sdp, data.type)
         except BadOffer as error:
@@ -216,7 +200,7 @@ class SessionController(Controller):
 async def _until(runtime: Runtime, session_id: str, *, exists: bool) -> None:
     """Wait until the orchestrator has made, or erased, the session: the answer then tells the truth."""
     deadline = time.monotonic() + FOLDED_WITHIN_S
-    while ((await _patiently(lambda: runtime.bus.snapshot(session_id))) is not None) is not exists:
+    while ((await patiently(lambda: runtime.bus.snapshot(session_id))) is not None) is not exists:
         if time.monotonic() > deadline:
             raise ServiceUnavailableException("nobody folds the log now; ask /health/ready why")
         await asyncio.sleep(0.005)
