@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 import msgspec
 
 from statecharts.effects import Playout, Speak, TurnEnded, Withdrawn
@@ -13,12 +11,7 @@ from statecharts.proving import Run, along
 from statecharts.situations import unwatched, what_is_forbidden
 from statecharts.stepping import Snapshot
 
-_E = TypeVar("_E")
 _At = Step[Snapshot]
-
-
-def _asked(step: _At, kind: type[_E]) -> list[_E]:
-    return [effect for effect in step.effects if isinstance(effect, kind)]
 
 
 @along(concerns=("playback_*", "heard_wait"))
@@ -30,7 +23,7 @@ def history_holds_no_sentence_that_was_not_reached(run: Run[Snapshot]) -> str | 
     reached: dict[int, float] = {}
     for step in run.steps:
         fact = step.move.fact
-        for effect in _asked(step, Speak):
+        for effect in step.asked(Speak):
             texts[effect.turn, effect.request_id] = effect.text
         if step.taken and isinstance(fact, TtsChunkReady) and (fact.turn, fact.request_id) in texts:
             key = (fact.turn, fact.request_id)
@@ -42,7 +35,7 @@ def history_holds_no_sentence_that_was_not_reached(run: Run[Snapshot]) -> str | 
             total = sum(seconds for (turn, _), seconds in sent.items() if turn == fact.turn)
             whole = isinstance(fact, PlaybackDone) and fact.played_s is None
             reached[fact.turn] = max(reached.get(fact.turn, 0.0), total if whole else fact.played_s or 0.0)
-        for ended in _asked(step, TurnEnded):
+        for ended in step.asked(TurnEnded):
             for begins_s, text in starts.get(ended.turn, ()) if ended.turn in reached else ():
                 if text and begins_s > reached[ended.turn] + 0.05 and text in ended.heard_text:
                     return (
@@ -56,7 +49,7 @@ def every_turn_ends_once(run: Run[Snapshot]) -> str | None:
     """No turn is recorded twice."""
     ended: set[int] = set()
     for step in run.steps:
-        for effect in _asked(step, TurnEnded):
+        for effect in step.asked(TurnEnded):
             if effect.turn in ended and effect.user_text:
                 return f"turn {effect.turn} ended twice"
             ended |= {effect.turn} if effect.user_text else set()

@@ -23,6 +23,7 @@ class Placed(Protocol):
 
 
 S = TypeVar("S", bound=Placed)
+_E = TypeVar("_E")
 _UNTOLD = {"timestamp", "event_id", "name", "silence_s"}
 
 
@@ -66,6 +67,10 @@ class Step(Struct, Generic[S]):
     def changed(self) -> bool:
         """Whether the state is another one, or was entered anew."""
         return any(edge.target is not None for edge in self.taken)
+
+    def asked(self, kind: type[_E]) -> list[_E]:
+        """Return the effects of a kind, in order."""
+        return [effect for effect in self.effects if isinstance(effect, kind)]
 
     def __str__(self) -> str:
         arrow = f"→ {self.after.state}" if self.changed else f"({'stays' if self.taken else 'dropped'})"

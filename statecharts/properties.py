@@ -1,22 +1,21 @@
 """What always holds of a conversation, each in a sentence.
 
-`./run verify` tries to break them: these here in every situation there is (`exploration`), those about whole
-conversations (`histories`) along random ones, with real times, words and counts.
+`./run verify` tries to break them: these here, those about our voice (`voice_properties`) and about the caller
+(`caller_properties`) in every situation there is (`exploration`), those about whole conversations (`histories`) along
+random ones, with real times, words and counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeVar
 
 import msgspec
 
-from statecharts import caller_properties, histories
+from statecharts import caller_properties, histories, voice_properties
 from statecharts.effects import (
     CancelSpeech,
     CancelTasks,
     CancelTimer,
-    CommitSpeech,
     Drop,
     EndSession,
     Playout,
@@ -29,10 +28,8 @@ from statecharts.effects import (
     StateChanged,
     TurnBegan,
     TurnEnded,
-    Withdrawn,
 )
 from statecharts.exploration import Exploration
-from statecharts.guessing import same_words
 from statecharts.machine import Machine, Step
 from statecharts.proving import Finding, always, overall, properties_of
 from statecharts.situations import unwatched, what_is_forbidden
@@ -40,13 +37,8 @@ from statecharts.stepping import Snapshot
 
 __all__ = ["PROPERTIES"]
 
-_E = TypeVar("_E")
 _At = Step[Snapshot]
 _HOME = ("IDLE", "LISTENING")
-
-
-def _asked(step: _At, kind: type[_E]) -> list[_E]:
-    return [effect for effect in step.effects if isinstance(effect, kind)]
 
 
 # --- never stuck
@@ -112,7 +104,7 @@ def no_situation_is_forbidden(step: _At) -> str:
 def the_mic_gate_agrees_with_the_state(step: _At) -> str | None:
     """The microphone is open while LISTENING, THINKING and INTERRUPT, and closed otherwise and during a filler."""
     is_open = step.before.context.gate_open
-    for effect in _asked(step, SetMicGate):
+    for effect in step.asked(SetMicGate):
         is_open = effect.gate == "open"
     outer, inner = step.after.state.split(".")
     due = outer in ("LISTENING", "THINKING", "INTERRUPT") and inner != "filling"
@@ -123,11 +115,11 @@ def the_mic_gate_agrees_with_the_state(step: _At) -> str | None:
 def every_change_of_state_is_told(step: _At) -> str | None:
     """Whoever follows the told changes is always in the state in which the chart is."""
     at = step.before.state.split(".")[0]
-    for change in _asked(step, StateChanged):
+    for change in step.asked(StateChanged):
         if change.old_state != at:
             return f"told a change from {change.old_state} while in {at}"
         at = change.new_state
-    told = _asked(step, StateChanged)
+    told = step.asked(StateChanged)
     path = f"{told[-1].new_state}.{told[-1].substate}" if told else step.before.state
     return None if path == step.after.state else f"told {path}, and is in {step.after.state}"
 
@@ -135,7 +127,7 @@ def every_change_of_state_is_told(step: _At) -> str | None:
 @always(dropped=True)
 def a_dropped_event_changes_nothing(step: _At) -> str | None:
     """An event is taken, or dropped with a reason and without a trace."""
-    drops = _asked(step, Drop)
+    drops = step.asked(Drop)
     if step.taken:
         return "taken, and yet told as dropped" if drops else None
     if len(step.effects) != 1 or not drops or not drops[0].reason:
@@ -167,15 +159,15 @@ def nothing_of_an_older_turn_is_heard(step: _At) -> str | None:
 def a_turn_is_answered_once(step: _At) -> str | None:
     """Each turn is asked for once, and once its answer is whole no other answer to it begins."""
     before, after = step.before.context, step.after.context
-    questions = [effect.turn for effect in _asked(step, RequestAnswer) if not effect.speculative]
-    questions += [effect.turn for effect in _asked(step, Speculated) if effect.hit]
-    began = [effect.turn for effect in _asked(step, TurnBegan)]
+    questions = [effect.turn for effect in step.asked(RequestAnswer) if not effect.speculative]
+    questions += [effect.turn for effect in step.asked(Speculated) if effect.hit]
+    began = [effect.turn for effect in step.asked(TurnBegan)]
     last_words = step.after.state == "IDLE.ended"  # those said just before the end are written down, not answered
     if not last_words and not questions == began == list(range(before.turn + 1, after.turn + 1)):
         return f"turn {before.turn} became {after.turn} with the questions {questions}"
-    if [effect.turn for effect in _asked(step, RequestIntent)] != [e.turn for e in _asked(step, RequestAnswer)]:
+    if [effect.turn for effect in step.asked(RequestIntent)] != [e.turn for e in step.asked(RequestAnswer)]:
         return "intent and answer are not asked for together"
-    answers = [effect for effect in _asked(step, Speak) if effect.kind == "answer"]
+    answers = [effect for effect in step.asked(Speak) if effect.kind == "answer"]
     speech = before.speech
     whole = speech is not None and speech.kind == "answer" and speech.composed and speech.turn == after.turn
     if answers and (whole or any(effect.is_final for effect in answers[:-1])):
@@ -189,9 +181,9 @@ def a_turn_begins_in_thinking_alone(step: _At) -> str | None:
     if step.after.state == "IDLE.ended":
         return None
     grown = step.after.context.turn - step.before.context.turn
-    entered = sum(change.new_state == "THINKING" and "text" in change.data for change in _asked(step, StateChanged))
-    restarted = sum(not effect.speculative for effect in _asked(step, RequestAnswer))
-    restarted += sum(effect.hit for effect in _asked(step, Speculated))
+    entered = sum(change.new_state == "THINKING" and "text" in change.data for change in step.asked(StateChanged))
+    restarted = sum(not effect.speculative for effect in step.asked(RequestAnswer))
+    restarted += sum(effect.hit for effect in step.asked(Speculated))
     return (
         None
         if grown == restarted and (grown == 0 or step.after.state.startswith("THINKING") or entered)
@@ -203,7 +195,7 @@ def a_turn_begins_in_thinking_alone(step: _At) -> str | None:
 def a_turn_that_is_over_is_accounted_for(step: _At) -> str | None:
     """When a turn ends, what was heard of it is recorded, now or when the client has told."""
     before, after = step.before.context, step.after.context
-    ended = [effect.turn for effect in _asked(step, TurnEnded)]
+    ended = [effect.turn for effect in step.asked(TurnEnded)]
     if before.turn_open and not (after.turn_open and after.turn == before.turn):
         pending = after.cut is not None and after.cut.speech.turn == before.turn
         if before.turn not in ended and not pending:
@@ -228,113 +220,9 @@ def work_for_a_turn_that_is_over_is_cancelled(step: _At) -> str | None:
         if not known:
             return f"turn {before.turn} ended by {step.move.event}, and its tasks go on"
     speech = before.speech
-    if speech is not None and not speech.synthesised and not _asked(step, CancelSpeech):
+    if speech is not None and not speech.synthesised and not step.asked(CancelSpeech):
         return f"turn {before.turn} ended by {step.move.event}, and it would still be spoken"
     return None
-
-
-# --- guesses
-
-
-@always(concerns=("LISTENING.settling", "committed", "guess", "drop_guess", "claim_guess", "speak_ahead"))
-def a_guess_is_committed_in_one_place_or_never_happened(step: _At) -> str | None:
-    """What was guessed is heard only once its turn has begun with the same words; else it is given up, and counted."""
-    before, after = step.before.context, step.after.context
-    over = bool(before.guess) and (not after.guess or after.guesses != before.guesses)
-    ended = _asked(step, Speculated)
-    if over != bool(ended):
-        return f"a guess was {'given up' if over else 'kept'}, and counted: {ended}"
-    if ended and ended[0].hit and (after.turn != before.turn + 1 or not same_words(after.user_text, before.guess)):
-        return f"guessed upon {before.guess!r}, used for {after.user_text!r}"
-    if ended and not ended[0].hit and CancelTasks(before.turn + 1) not in step.effects:
-        return "a wrong guess is still worked on"
-    if (
-        ended
-        and not ended[0].hit
-        and before.speech
-        and CancelSpeech(before.turn + 1, "guessed wrong") not in step.effects
-    ):
-        return "a wrong guess would still be spoken"
-    if _asked(step, CommitSpeech) and not (ended and ended[0].hit):
-        return "something is let out that was not guessed"
-    prepared = before.speech is not None and bool(before.guess)
-    if ended and ended[0].hit and prepared and CommitSpeech(after.turn) not in step.effects and after.turn_open:
-        return "the guess was right, and what was prepared is not let out"
-    early = [effect for effect in _asked(step, Speak) if effect.speculative]
-    return "prepared, though nothing is guessed" if early and not after.guess else None
-
-
-# --- barge-in
-
-
-@always(concerns=("SPEAKING", "SPEAKING.*", "tts_*", "playback_*"))
-def speaking_means_audio_is_due(step: _At) -> str | None:
-    """SPEAKING begins with audio and ends when the audio should have been played."""
-    context, speech = step.after.context, step.after.context.speech
-    if not step.after.state.startswith("SPEAKING") or context.detached:
-        return None
-    if speech is None or not speech.sent_s:
-        return "SPEAKING without a sample sent"
-    due = context.timers.get("playback_deadline")
-    return (
-        None if due is not None and due >= speech.ends_at else f"the audio ends at {speech.ends_at}, and {due} is due"
-    )
-
-
-@always(concerns=("INTERRUPT", "INTERRUPT.*", "ready_for_next", "resumed", "barge_in", "voice_lasts"))
-def every_duck_ends(step: _At) -> str | None:
-    """INTERRUPT is entered by lowering our voice, and left by resuming it, by stopping it, or because it was over."""
-    was, is_ = step.before.state.startswith("INTERRUPT"), step.after.state.startswith("INTERRUPT")
-    actions = [effect.action for effect in _asked(step, Playout)]
-    if is_ and not was and "duck" not in actions:
-        return "INTERRUPT was entered, and our voice is as loud as before"
-    if step.after.state == "INTERRUPT.paused" != step.before.state and "pause" not in actions:
-        return "INTERRUPT.paused was entered, and our voice goes on"
-    if was and not is_:
-        over = step.move.event in ("playback_done", "playback_deadline") or step.after.context.detached
-        resumed = step.after.state.startswith("SPEAKING")
-        if not over and ("resume" if resumed else "stop") not in actions:
-            return f"INTERRUPT was left for {step.after.state} with playout {actions}"
-    return None
-
-
-@always(concerns=("THINKING.holding", "held", "released", "withdrawn"))
-def what_was_held_back_is_let_go(step: _At) -> str | None:
-    """A voice that is held back while the caller makes a sound is let go or given up afterwards."""
-    if step.before.state != "THINKING.holding" or step.after.state == "THINKING.holding":
-        return None
-    if step.after.state == "THINKING.working" and step.after.context.turn == step.before.context.turn:
-        return None if any(effect.action == "resume" for effect in _asked(step, Playout)) else "it stays held back"
-    return None
-
-
-@always(concerns=("ready_for_next", "withdrawn", "session_ended", "stt_final"))
-def once_stopped_nothing_of_the_turn_starts(step: _At) -> str | None:
-    """In the step in which an answer is stopped, nothing of it is asked for, said or played after that."""
-    stopped: set[int] = set()
-    for effect in step.effects:
-        if isinstance(effect, Playout) and effect.action == "stop":
-            stopped.add(effect.turn)
-        elif (
-            isinstance(effect, (Speak, Playout)) and effect.turn in stopped and effect != Playout(effect.turn, "pause")
-        ):
-            return f"turn {effect.turn} was stopped, and then came {effect}"
-    return None
-
-
-@always(concerns=("withdrawn", "ready_for_next", "stt_final"))
-def a_withdrawal_is_told_in_order(step: _At) -> str | None:
-    """A turn taken back is told so: first the stop if it was heard, then `withdrawn`, then the new state."""
-    withdrawn = [index for index, effect in enumerate(step.effects) if isinstance(effect, Withdrawn)]
-    if not withdrawn:
-        return None
-    taken_back = step.effects[withdrawn[0]]
-    assert isinstance(taken_back, Withdrawn)
-    heard = step.before.context.speech is not None and bool(step.before.context.speech.started_at)
-    if heard and Playout(taken_back.turn, "stop") not in step.effects[: withdrawn[0]]:
-        return "withdrawn before it was stopped"
-    changes = any(isinstance(effect, StateChanged) for effect in step.effects[withdrawn[0] :])
-    return None if len(withdrawn) == 1 and changes else "withdrawn without a change of state"
 
 
 # --- the end
@@ -347,33 +235,16 @@ def hanging_up_ends_everything(step: _At) -> str | None:
     if not hung_up or step.before.state == "IDLE.ended":
         return None
     after = step.after.context
-    if step.after.state != "IDLE.ended" or len(_asked(step, EndSession)) != 1:
+    if step.after.state != "IDLE.ended" or len(step.asked(EndSession)) != 1:
         return f"hung up, and now in {step.after.state}"
     left = {*after.timers, *after.frozen}
-    return f"hung up, and {left} run" if left else ("hung up, and more to say" if _asked(step, Speak) else None)
+    return f"hung up, and {left} run" if left else ("hung up, and more to say" if step.asked(Speak) else None)
 
 
-# --- what was heard
-
-
-@always(concerns=("playback_*", "heard_wait", "settle_account", "finish_speech"))
-def what_was_heard_was_said(step: _At) -> str | None:
-    """The heard text is a literal beginning of the answer, cut at a word, and empty if no audio was sent."""
-    for ended in _asked(step, TurnEnded):
-        rest = ended.answer_text[len(ended.heard_text) :]
-        if not ended.answer_text.startswith(ended.heard_text) or (ended.heard_text and rest[:1].strip()):
-            return f"heard {ended.heard_text!r} of {ended.answer_text!r}"
-        if ended.withdrawn and ended.interrupted:
-            return "withdrawn and interrupted at once"
-        spoken = [
-            speech
-            for speech in (step.before.context.speech, step.before.context.cut and step.before.context.cut.speech)
-            if speech and speech.turn == ended.turn and speech.sent_s
-        ]
-        if ended.heard_text and not spoken:
-            return f"heard {ended.heard_text!r}, of which no audio was sent"
-    return None
-
-
-PROPERTIES = (*properties_of(globals()), *properties_of(vars(caller_properties)), *properties_of(vars(histories)))
+PROPERTIES = (
+    *properties_of(globals()),
+    *properties_of(vars(voice_properties)),
+    *properties_of(vars(caller_properties)),
+    *properties_of(vars(histories)),
+)
 """All of them, in the order of the files."""
