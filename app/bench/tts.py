@@ -19,11 +19,11 @@ SENTENCES = (
     "Yes, it is open every day.",
     "It opened in eighteen eighty three, after fourteen years.",
     "A cough or a hum over the answer lets it go on at the sample where it was lowered.",
-    "When the caller speaks over the answer, it is lowered at once, before anybody has decided; words then stop it.",
     "It was designed by an engineer from Germany and built under the direction of his son over many years of work.",
+    "When the caller speaks over the answer, it is lowered at once, before anybody has decided; words then stop it.",
 )
-"""From 5 to 114 characters, with and without a clause that could be made first."""
-ANSWERS = (SENTENCES[3:5], SENTENCES[5:6], (SENTENCES[2], SENTENCES[6]))
+"""From 5 to 110 characters, with and without a clause that could be made first."""
+ANSWERS = (SENTENCES[3:5], SENTENCES[6:], (SENTENCES[2], SENTENCES[5]))
 """What callers are told: 6 to 8 seconds each."""
 WITHIN_S = 1.5
 """All callers' first answers begin within this time."""
@@ -37,6 +37,7 @@ class Alone(Struct, frozen=True, kw_only=True):
     """One sentence, said when nothing else is; seconds."""
 
     voice: str
+    text: str
     chars: int
     first_audio: Figures
     real_time_factor: Figures
@@ -118,6 +119,7 @@ async def _alone(voices: Mapping[str, Voice], sentence: str, repeat: int) -> lis
     return [
         Alone(
             voice=name,
+            text=sentence,
             chars=len(sentence),
             first_audio=figures_of(first[name]),
             real_time_factor=figures_of(factor[name]),

@@ -18,6 +18,8 @@ from statecharts.events import VoicechartError
 
 __all__ = ["stt", "tts"]
 
+SHOWN = 24
+"""Characters of a sentence that a table has room for."""
 CLIPS = Path(__file__).parents[2] / "tests" / "speech"
 
 
@@ -139,11 +141,22 @@ def _print_tts(result: TtsBench) -> None:
     console = Console(highlight=False)
     console.print(str(result.machine))
     alone = _table(
-        "one at a time", "characters", "voice", "n", "first audio p50", "p95 [ms]", "real-time factor", "p95"
+        "one at a time",
+        "sentence",
+        "voice",
+        "characters",
+        "n",
+        "first audio p50",
+        "p95 [ms]",
+        "real-time factor",
+        "p95",
     )
     for one in result.alone:
         factor = one.real_time_factor
-        alone.add_row(str(one.chars), one.voice, *_ms(one.first_audio), f"{factor.median:.3f}", f"{factor.p95:.3f}")
+        begin = one.text if len(one.text) < SHOWN else f"{one.text[:SHOWN]}..."
+        alone.add_row(
+            begin, one.voice, str(one.chars), *_ms(one.first_audio), f"{factor.median:.3f}", f"{factor.p95:.3f}"
+        )
     console.print(alone)
     together = _table(
         "answers at once",
