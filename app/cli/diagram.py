@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import rich_click as click
 
+from app.cli.coverage import command as coverage
 from app.cli.drawings import as_bad_use, chart_option, deliver, kind_of
 from app.cli.files import replace_file
 from diagrams.check import GENERATED, committed_drawings, stale
@@ -114,3 +115,6 @@ def _claims() -> Iterable[Claim]:
     from statecharts.properties import PROPERTIES  # half a second of imports, for this command alone
 
     return PROPERTIES
+
+
+command.add_command(coverage)
