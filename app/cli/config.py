@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import rich_click as click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from app.settings import Settings, load_settings, masked, origin_of
@@ -24,7 +24,7 @@ def command(as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(rows))
         return
-    table = Table("setting", "value", "from")
+    table = Table("setting", Column("value", overflow="fold"), "from")
     for name, row in rows.items():
         table.add_row(name, Text(_in_words(row["value"])), str(row["from"]))
     Console().print(table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import socket
 import sys
@@ -10,11 +11,12 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import msgspec
 import rich_click as click
 from msgspec import Struct
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from app.settings import Settings, load_settings
@@ -76,7 +78,7 @@ def _look(name: str, needed: bool, check: Callable[[Settings], str], settings: S
 
 
 def _print(findings: list[Finding]) -> None:
-    table = Table("", "what", "found", "advice")
+    table = Table("", "what", Column("found", overflow="fold"), Column("advice", overflow="fold"))
     for finding in findings:
         mark = "[green]ok" if finding.ok else "[red]missing" if finding.needed else "[yellow]optional"
         table.add_row(mark, finding.name, Text(finding.found), Text(finding.advice))
@@ -154,10 +156,21 @@ def _port(settings: Settings) -> str:
         with socket.create_server(address, family=family):
             return f"{settings.host}:{settings.port} is free"
     except OSError as error:
+        if _is_ours(settings):
+            return f"a voicechart server runs on {settings.host}:{settings.port}"
         raise VoicechartError(
-            f"{settings.host}:{settings.port} cannot be had: {error.strerror}. "
-            "A server may be running; else pass --port with another."
+            f"{settings.host}:{settings.port} cannot be had: {os.strerror(error.errno or 0)}. "
+            "Stop what uses it, or pass --port with another."
         ) from error
+
+
+def _is_ours(settings: Settings) -> bool:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    try:
+        told = httpx.get(f"http://{host}:{settings.port}/health/live", timeout=1.0, trust_env=False)
+    except httpx.HTTPError:
+        return False
+    return told.status_code == httpx.codes.OK and told.content == b'{"status":"live"}'
 
 
 def _diagrams(_: Settings) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 from litestar import Litestar, Response, Router, get
 from litestar.config.response_cache import ResponseCacheConfig
@@ -13,6 +14,7 @@ from litestar.exceptions import NotFoundException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.status_codes import HTTP_404_NOT_FOUND
+from litestar.types import ASGIApp, Receive, Scope, Send
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from app.runtime import Runtime
@@ -99,8 +101,24 @@ def _schema_router() -> Router:
     )
 
 
-def create_app(runtime: Runtime) -> Litestar:
-    """Return the application of one process."""
+def create_app(runtime: Runtime) -> ASGIApp:
+    """Return the application of one process.
+
+    HEAD is answered wherever GET is, as it must be (RFC 9110, section 9.1) and as monitors ask; the server leaves the
+    body out.
+    """
+    routes = _routes(runtime)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get("method") == "HEAD":
+            await routes(cast("Scope", {**scope, "method": "GET"}), receive, send)
+        else:
+            await routes(scope, receive, send)
+
+    return app
+
+
+def _routes(runtime: Runtime) -> Litestar:
 
     def provide_runtime() -> Runtime:
         return runtime

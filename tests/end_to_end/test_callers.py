@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import subprocess
 import sys
 import wave
@@ -85,3 +86,22 @@ def test_one_can_chat_through_a_pipe(live_server: str) -> None:
     done = voicechart("chat", "--url", live_server, text="what are your states\nsay that again\n")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("listening") == 2
+
+
+def test_a_running_server_is_no_fault_of_the_installation(live_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICECHART_PORT", live_server.rpartition(":")[2])
+    done = voicechart("doctor", "--json")
+    assert done.returncode == 0
+    (port,) = (finding for finding in json.loads(done.stdout) if finding["name"] == "port")
+    assert "a voicechart server runs" in port["found"]
+
+
+def test_a_port_that_somebody_else_has_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        monkeypatch.setenv("VOICECHART_PORT", str(taken.getsockname()[1]))
+        done = voicechart("doctor", "--json")
+    assert done.returncode == 1
+    (port,) = (finding for finding in json.loads(done.stdout) if finding["name"] == "port")
+    assert not port["ok"]

@@ -176,6 +176,14 @@ def test_what_is_unknown_is_a_404_problem(http: httpx.Client) -> None:
         assert is_problem(http.get(path), 404), path
 
 
+def test_head_is_answered_like_get_without_the_body(http: httpx.Client) -> None:
+    for path, status in (("/", 200), ("/health/ready", 200), ("/diagrams/conversation.svg", 200), ("/nothing", 404)):
+        head, got = http.head(path), http.get(path)
+        assert (head.status_code, got.status_code, head.content) == (status, status, b"")
+        assert head.headers["content-type"] == got.headers["content-type"]
+        assert head.headers["content-length"] == got.headers["content-length"]
+
+
 @pytest.mark.parametrize(("method", "path"), [("PUT", "/sessions"), ("POST", "/"), ("DELETE", "/health/live")])
 def test_a_method_that_is_not_allowed_is_told_which_are(http: httpx.Client, method: str, path: str) -> None:
     refused = http.request(method, path)
