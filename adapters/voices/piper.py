@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["PiperVoice"]
 
 CAPACITY = 64
-PIECE_S = 0.6
+PIECE_S = 1.0
 HURRY_S = 0.3
 """Speech wanted within this time has its first clause made first; later there is time for the whole sentence."""
 RMS = 0.08

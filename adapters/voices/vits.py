@@ -42,11 +42,11 @@ FLOW_CONTEXT = 32
 """Frames that a frame of the flow depends on, each side: 4 couplings of 4 convolutions of width 5."""
 DECODER_CONTEXT = 12
 """The same of the decoder. With 12 the largest difference to one go is below 5e-6, with 8 it is 2e-3, audible."""
-WINDOWS = (16, 24, 32)
+WINDOWS = (16, 24, 32, 48)
 """Frames of the first windows, of 11.6 ms each: a short one is heard early, long ones waste less on context."""
-WINDOW = 48
+WINDOW = 64
 SHORTEST_WINDOW = 8
-FLOW_AHEAD = 64
+FLOW_AHEAD = 96
 """Frames the flow runs ahead of what is needed, after the first window: its context is dear."""
 TOLERANCE = 1e-3
 """A sample may differ so much from one go, -60 dB of full scale, before the stages are not believed."""
