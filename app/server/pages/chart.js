@@ -31,9 +31,10 @@ export class Chart {
   /** Fetches the drawing. Without it the caption alone tells the state. */
   async load() {
     const response = await fetch(DRAWING).catch(() => null);
-    if (!response?.ok) return;
+    const text = response?.ok ? await response.text().catch(() => "") : "";
+    if (text === "") return;
     // Parsed as XML, not as HTML: nothing in it can become a script.
-    const parsed = new DOMParser().parseFromString(await response.text(), "image/svg+xml");
+    const parsed = new DOMParser().parseFromString(text, "image/svg+xml");
     if (parsed.querySelector("parsererror")) return;
     const drawing = document.importNode(parsed.documentElement, true);
     for (const script of drawing.querySelectorAll("script")) script.remove();

@@ -77,8 +77,12 @@ export class Session {
 
   /** Returns what was said so far, turn by turn; nothing if it cannot be had. */
   async turns() {
-    const response = await fetch(`/sessions/${this.id}/turns`).catch(() => null);
-    return response?.ok ? response.json() : [];
+    try {
+      const response = await fetch(`/sessions/${this.id}/turns`);
+      return response.ok ? await response.json() : [];
+    } catch {
+      return []; // the server may go before its answer, or in the middle of it
+    }
   }
 
   /** One message as it came, from the socket or from a data channel. */
