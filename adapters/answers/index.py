@@ -24,6 +24,10 @@ RELATED_CREDIT = 0.8
 """Credit of a word that answers the asked one: "opened" for "old"."""
 
 _PREFIX_CREDIT = 0.85
+_PREFIX_SHARE = 0.75
+"""Share of an unknown word that a known one must be to count as its shorter form: nobody asks of a "country" what is
+said of a "count".
+"""
 _SIMILAR_CHARS = 5
 """Shortest stems that are taken for one another: among shorter ones too many real words are alike."""
 
@@ -164,7 +168,7 @@ class PassageIndex:
         for other in self._vocabulary[place : place + 10]:
             if other.startswith(term):
                 similar[other] = _PREFIX_CREDIT
-        for length in range(_SIMILAR_CHARS, len(term)):
+        for length in range(max(_SIMILAR_CHARS, math.ceil(_PREFIX_SHARE * len(term))), len(term)):
             if term[:length] in self._postings:
                 similar[term[:length]] = _PREFIX_CREDIT
         return similar

@@ -167,13 +167,15 @@ class RuleIntents:
         return next(iter(get_close_matches(word, self._correctable, n=1, cutoff=_CORRECTED_RATIO)), word)
 
     def _greets_by_name(self, words: list[str], text: str) -> bool:
-        """Return whether these are a name between greetings, or after one: "hello Gemini, are you there"."""
+        """Return whether these are a greeting and a name: "hello Gemini, are you there", "Anna, can you hear me"."""
         lengths = range(1, self._longest + 1)
         opening = max((n for n in lengths if self._intents.get(tuple(words[:n])) == "greeting"), default=0)
         closing = max((n for n in lengths if self._intents.get(tuple(words[-n:])) == "greeting"), default=0)
         name = words[opening : len(words) - closing]
-        if not opening or not name or not _ASKING.isdisjoint(name):
+        if not name or not _ASKING.isdisjoint(name):
             return False
+        if not opening:
+            return len(name) <= _NAME_WORDS <= closing
         return (
             len(name) <= _NAME_WORDS if closing else len(name) == 1 and name[0].capitalize() in text.split(None, 1)[1]
         )

@@ -286,6 +286,12 @@ def test_question_as_a_heading_is_answered_below_it(tmp_path: Path) -> None:
     assert said(answerer, "how do I pay") == "At the desk."
 
 
+def test_a_word_that_only_begins_like_a_known_one_is_another(tmp_path: Path) -> None:
+    answerer = folder_of(tmp_path, a="I only count what you heard.", b="The mill grinds photographs.", c="Geese swim.")
+    assert said(answerer, "ask what you can do for your country") == UNKNOWN
+    assert said(answerer, "what does it do with photography") == "The mill grinds photographs."
+
+
 def test_measure_without_a_figure_is_no_answer(tmp_path: Path) -> None:
     answerer = folder_of(tmp_path, a="Nothing of the old answer is played.", b="The mill turns.", c="The ferry sails.")
     assert said(answerer, "how old are you") == UNKNOWN

@@ -43,6 +43,7 @@ SAID: dict[IntentName, tuple[str, ...]] = {
         "helo",
         "Hello? Jim and I. Are you there?",
         "hey Jarvis, can you hear me",
+        "Jim and I. Are you there?",
         "Hello Anna.",
     ),
     "question": (
@@ -51,6 +52,8 @@ SAID: dict[IntentName, tuple[str, ...]] = {
         "hello, how old is the bridge",
         "hello prices",
         "hi, opening hours",
+        "what is good morning",
+        "the river, hello",
         "hello what can you do are you there",
         "thank you, how old is the bridge",
         "no, how long is the bridge",
