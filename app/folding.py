@@ -101,20 +101,8 @@ class Conversation:
         at = max(_sane_time(envelope.timestamp, entry.position), record.context.now)
         # What belongs to the session goes into every envelope, whoever published it.
         envelope = msgspec.structs.replace(envelope, timestamp=at, metadata={**record.metadata, **envelope.metadata})
-        command: list[dict[str, object]] = []
-        event: Event | None = None
-        effects: list[Effect]
-        try:
-            event = to_event(envelope)
-        except InvalidEvent as error:
-            effects = [Drop(envelope.event_id, envelope.event_type, str(error))]
-        else:
-            if record.is_copy(envelope.event_id):
-                effects = [Drop(envelope.event_id, envelope.event_type, "seen before")]
-            else:
-                effects = self.chart.step(event)
-            if isinstance(event, Connected):
-                command.append(self._welcome(envelope))
+        event, effects = self._step(envelope)
+        command = [self._welcome(envelope)] if isinstance(event, Connected) else []
         record.state, record.context = self.chart.path, self.chart.context
         record.last_event = sys.intern(envelope.event_type)
         rules = self._rules if record.rules != self._rules_mark else None
@@ -132,6 +120,16 @@ class Conversation:
             command=Command(session_id=record.session_id, effects=command) if command and record.gateway else None,
             erase=isinstance(event, SessionEnded) and event.reason == "deleted",
         )  # fmt: skip
+
+    def _step(self, envelope: Envelope) -> tuple[Event | None, list[Effect]]:
+        """Give a fact to the chart; an invalid one and a copy change nothing."""
+        try:
+            event = to_event(envelope)
+        except InvalidEvent as error:
+            return None, [Drop(envelope.event_id, envelope.event_type, str(error))]
+        if self.record.is_copy(envelope.event_id):
+            return event, [Drop(envelope.event_id, envelope.event_type, "seen before")]
+        return event, self.chart.step(event)
 
     def _remember(self, envelope: Envelope) -> None:
         record = self.record
