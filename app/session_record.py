@@ -10,7 +10,6 @@ import msgspec
 from msgspec import Struct, field
 
 from statecharts.context import Context
-from statecharts.conversation import CHART_VERSION
 
 __all__ = ["SessionRecord", "SessionView", "derived_id"]
 
@@ -53,7 +52,6 @@ class SessionRecord(Struct, omit_defaults=True):
     metadata: dict[str, object] = {}
     """`trace_id`, `user_id` and what else came with the first event: goes into every envelope."""
     created_at: float = 0.0
-    chart_version: str = CHART_VERSION
     rules: str = ""
     """Mark of the rules under which the latest event was folded."""
     last_event: str = ""
