@@ -111,6 +111,9 @@ def _seen_at(declaration: Declaration, edges: Sequence[Edge]) -> frozenset[tuple
         if leaf == edge.source or leaf.startswith(f"{edge.source}.")
         for event in edge.events
     }
+    if "committed" in {event for _, event in seen}:
+        # Raised by the edges that begin a turn, whatever event they are taken on.
+        seen |= {(leaf, event) for leaf in declaration.leaves for event in ("stt_final", "end_of_turn", "final_wait")}
     if {"stt_final", "speech_started"} & {event for _, event in seen}:
         # Those that actions raise are judged once more in the state that the first edge has led to.
         seen |= {(leaf, event) for leaf in declaration.leaves for event in ("stt_final", "tts_chunk_ready")}

@@ -22,7 +22,7 @@ from statecharts.table import Table
 
 __all__ = ["WALKS", "Progress", "verify_chart", "verify_conversation", "verify_variant"]
 
-WALKS = 250
+WALKS = 120
 """Random walks a variant: some seconds' worth."""
 ANY_WALKS = 200
 EVERY_S = 0.2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from statecharts.endpointing import grade, learnt
-from statecharts.events import Connected, SpeechStarted, SpeechStopped, SttFinal
+from statecharts.events import Connected, SpeechStarted, SpeechStopped, SttFinal, SttPartial
 from statecharts.policy import Policy
 from tests.charts.driver import Drive
 
@@ -101,4 +101,16 @@ def test_going_on_after_an_early_end_takes_the_turn_back_and_is_learnt() -> None
     drive.take(SpeechStarted(), after_s=0.3)
     drive.wait(POLICY.barge_in_speech_s)
     assert drive.path == "LISTENING.hearing"
+    assert drive.chart.context.least_wait_s == pytest.approx(0.38)
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_words_that_take_the_turn_back_teach_the_same(stopped: bool) -> None:
+    drive = _said(_connected(), "Tell me more.")
+    drive.wait(0.0)
+    drive.take(SpeechStarted(), after_s=0.3)
+    if stopped:
+        drive.take(SpeechStopped(silence_s=0.16), after_s=0.1)
+    drive.take(SttPartial(text="about the bridge"), after_s=0.1)
+    assert drive.chart.state == "LISTENING"
     assert drive.chart.context.least_wait_s == pytest.approx(0.38)
