@@ -8,6 +8,7 @@ import errno
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator
 
@@ -16,6 +17,7 @@ import uvicorn
 
 from app.runtime import Runtime
 from app.server.application import create_app
+from app.server.drawings import draw
 from app.settings import Settings
 from app.wiring import load_parts, open_bus
 from statecharts.events import VoicechartError
@@ -114,6 +116,7 @@ async def _run(settings: Settings, listener: socket.socket, address: str, signal
             )
         )  # fmt: skip
         serving = asyncio.create_task(server.serve(sockets=[listener]))
+        _draw_ahead()
         roles: asyncio.Task[None] | None = None
         stop = asyncio.create_task(signals.stop.wait())
         try:
@@ -142,6 +145,11 @@ async def _run(settings: Settings, listener: socket.socket, address: str, signal
             await asyncio.wait([serving], timeout=1.0)
             serving.cancel()
             await asyncio.gather(serving, return_exceptions=True)
+
+
+def _draw_ahead() -> None:
+    """Draw what the talk page shows: the first visitor need not wait for it. A daemon: nothing waits for it to end."""
+    threading.Thread(target=draw, args=("conversation.svg", "overview"), name="drawing", daemon=True).start()
 
 
 async def _wait_ready(runtime: Runtime, stop: asyncio.Task[bool], roles: asyncio.Task[None]) -> None:

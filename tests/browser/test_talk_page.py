@@ -88,6 +88,7 @@ def test_a_spoken_question_is_answered_aloud(
     wait_until(
         page, lambda now: now.get("talking") is True and now.get("transport") == transport, f"talks by {transport}"
     )
+    page.wait_for_function("document.querySelector('#chart .lit') !== null")  # the drawing comes when it comes
     assert "s_LISTENING" in lit(page)
     assert_answered_aloud(page)
     assert "states" in said(status(page), "user").lower()
