@@ -30,7 +30,7 @@ HURRY_S = 0.3
 """Speech wanted within this time has its first clause made first; later there is time for the whole sentence."""
 RMS = 0.08
 """Loudness all voices are brought to, -22 dB of full scale. (Piper's own way, each sentence to its peak, needs all of
-the sentence first, and makes sentences 8 dB different in loudness, not 5.)"""
+the sentence first, and makes sentences up to 9 dB different in loudness, not 6.)"""
 KNEE = 0.8
 """Above this, peaks are bent instead of cut: at this loudness one sentence in two has some."""
 KNOWN_WORDS = 4096
