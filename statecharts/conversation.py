@@ -292,7 +292,8 @@ class ConversationChart(StateChart[object]):
     )
     playback_done = (
         whole(LISTENING).to(None, cond="of_cut", on="settle_account")
-        | whole(THINKING).to(None, cond="of_cut", on="settle_account")
+        | THINKING.holding.to(None, cond="of_cut", on="settle_account")
+        | whole(THINKING).to(None, cond="of_cut", on=["settle_account", "speak"])
         | whole(IDLE).to(None, cond="of_cut", on="settle_account")
         | whole(SPEAKING).to(None, cond="of_cut", on="settle_account")
         | whole(INTERRUPT).to(None, cond="of_cut", on="settle_account")
@@ -317,7 +318,8 @@ class ConversationChart(StateChart[object]):
     ) | whole(INTERRUPT).to(None, event="playback_progress", cond="of_speech", on="note_playback")
     heard_wait = (
         whole(LISTENING).to(None, on="settle_account")
-        | whole(THINKING).to(None, on="settle_account")
+        | THINKING.holding.to(None, on="settle_account")
+        | whole(THINKING).to(None, on=["settle_account", "speak"])
         | whole(SPEAKING).to(None, on="settle_account")
         | whole(INTERRUPT).to(None, on="settle_account")
         | whole(IDLE).to(None, on="settle_account")

@@ -84,9 +84,7 @@ class Thinking:
         context = self._context
         self._scene.timers.cancel("intent_wait")
         context.intent = self._scene.intent_after(fact)
-        if context.intent == "repeat":
-            self._answer_with(context.last_heard or self._scene.phrases.nothing_to_repeat)
-        elif isinstance(fact, IntentDetected) and context.intent not in RETRIEVED_INTENTS:
+        if isinstance(fact, IntentDetected) and context.intent not in RETRIEVED_INTENTS | {"repeat"}:
             self._answer_with(self._scene.phrases.reply_to(context.intent))
 
     def take_sentence(self, fact: RagAnswerReady) -> None:
@@ -101,6 +99,10 @@ class Thinking:
         context = self._context
         if not context.intent or context.late:
             return
+        if context.intent == "repeat" and context.speech is None:
+            if context.cut is not None:
+                return  # what was heard is not known yet
+            self._answer_with(context.last_heard or self._scene.phrases.nothing_to_repeat)
         helpless = context.intent == "help" and context.sentences and not context.sentences[0].found
         if helpless and context.speech is None and context.retrieved:
             self._answer_with(self._scene.phrases.help)

@@ -223,6 +223,27 @@ def test_a_sentence_cut_before_all_of_it_was_sent_is_measured_by_the_whole(sente
     assert [effect.heard_text for effect in drive.effects if isinstance(effect, TurnEnded)] == [heard]
 
 
+def test_what_is_repeated_after_a_cut_is_what_the_client_reports_and_waits_for_it() -> None:
+    drive = speaking()
+    drive.take(SttFinal(text="what did you say", origin="typed"))
+    drive.take(IntentDetected(intent="repeat", turn=2), after_s=0.003)
+    assert [effect.text for effect in drive.effects if isinstance(effect, Speak) and effect.turn == 2] == []
+    drive.take(PlaybackDone(turn=1, played_s=1.7), after_s=0.003)
+    heard = [effect.heard_text for effect in drive.effects if isinstance(effect, TurnEnded)]
+    assert [effect.text for effect in drive.effects if isinstance(effect, Speak) and effect.turn == 2] == heard
+    assert heard != [""]
+
+
+def test_without_a_report_what_is_known_to_be_heard_is_repeated() -> None:
+    drive = speaking()
+    drive.take(PlaybackProgress(turn=1, played_s=1.7))
+    drive.take(SttFinal(text="what did you say", origin="typed"))
+    drive.take(IntentDetected(intent="repeat", turn=2))
+    drive.wait(Policy().heard_wait_s)
+    heard = [effect.heard_text for effect in drive.effects if isinstance(effect, TurnEnded)]
+    assert [effect.text for effect in drive.effects if isinstance(effect, Speak) and effect.turn == 2] == heard
+
+
 def test_an_answer_cut_before_its_first_sample_was_not_heard() -> None:
     drive = asked(Drive())
     drive.take(IntentDetected(intent="question", turn=1))
