@@ -135,9 +135,10 @@ class _Reading:
         """Look at what each action does, and return their names."""
         found = list(names)
         for name in found:
-            owner = self._owner(name)
-            effects = effects_of(owner, name, self.known.effects) if owner is not None else []
-            self.actions.setdefault(name, ActionModel(meaning=self._meaning(name), effects=effects))
+            if name not in self.actions:
+                owner = self._owner(name)
+                effects = effects_of(owner, name, self.known.effects) if owner is not None else []
+                self.actions[name] = ActionModel(meaning=self._meaning(name), effects=effects)
         return found
 
     def _existing(self, names: Iterable[str]) -> list[str]:
