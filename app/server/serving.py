@@ -129,8 +129,7 @@ async def _run(settings: Settings, listener: socket.socket, address: str, signal
             roles = asyncio.create_task(runtime.run(loading.result(), started))
             await _wait_ready(runtime, stop, roles)
             if not stop.done():
-                took_s = time.monotonic() - started_at
-                _say(f"voicechart is ready after {took_s:.1f} s: open {address} and talk (Ctrl-C ends it)")
+                _say(await _standing(runtime, address, time.monotonic() - started_at))
             await asyncio.wait([stop, roles, serving], return_when=asyncio.FIRST_COMPLETED)
             if roles.done():
                 roles.result()
@@ -159,6 +158,13 @@ async def _wait_ready(runtime: Runtime, stop: asyncio.Task[bool], roles: asyncio
         if not missing or set(runtime.roles) != {"gateway", "orchestrator", "workers"}:
             return
         await asyncio.sleep(0.02)
+
+
+async def _standing(runtime: Runtime, address: str, took_s: float) -> str:
+    if missing := await runtime.missing():
+        return f"voicechart runs its {', '.join(runtime.roles)} on {address} and waits: {', '.join(missing)}"
+    use = f"open {address} and talk" if runtime.gateway is not None else f"calls go to other processes, not {address}"
+    return f"voicechart is ready after {took_s:.1f} s: {use} (Ctrl-C ends it)"
 
 
 async def _drain(runtime: Runtime, drain_s: float, signals: _Signals) -> None:

@@ -161,6 +161,20 @@ def test_port_0_is_any_free_one_and_is_told(tmp_path: Path) -> None:
         server.stop()
 
 
+@pytest.mark.parametrize(
+    ("roles", "said"), [("gateway", "waits: no orchestrator is alive"), ("orchestrator,workers", "calls go to other")]
+)
+def test_a_process_with_some_of_the_roles_does_not_say_more_than_is_true(tmp_path: Path, roles: str, said: str) -> None:
+    server = ServerProcess(tmp_path, "--voice", "espeak", "--roles", roles)
+    try:
+        while said not in server.log.read_text():
+            assert server.process.poll() is None, server.log.read_text()
+            assert "and talk" not in server.log.read_text()
+            time.sleep(0.05)
+    finally:
+        assert server.stop() == 0
+
+
 def test_a_port_in_use_is_said_in_words(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
