@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import math
 import signal
 import socket
 import sys
@@ -30,6 +31,8 @@ SECOND_SIGNAL_S = 0.5
 """A second signal sooner than this is the same one, delivered twice (a shell and its child)."""
 SHUTDOWN_S = 1.5
 """Longest time for parting from clients, so that Ctrl-C ends within two seconds."""
+OTHERS_S = 1.0
+"""How long a process with some of the roles waits for the others before it tells that they are not there."""
 MAX_FRAME_BYTES = 64 * 1024
 
 
@@ -129,8 +132,7 @@ async def _run(settings: Settings, listener: socket.socket, address: str, signal
             roles = asyncio.create_task(runtime.run(loading.result(), started))
             await _wait_ready(runtime, stop, roles)
             if not stop.done():
-                took_s = time.monotonic() - started_at
-                _say(f"voicechart is ready after {took_s:.1f} s: open {address} and talk (Ctrl-C ends it)")
+                _say(await _standing(runtime, address, time.monotonic() - started_at))
             await asyncio.wait([stop, roles, serving], return_when=asyncio.FIRST_COMPLETED)
             if roles.done():
                 roles.result()
@@ -153,12 +155,20 @@ def _draw_ahead() -> None:
 
 
 async def _wait_ready(runtime: Runtime, stop: asyncio.Task[bool], roles: asyncio.Task[None]) -> None:
-    """Wait until a question would be answered; a process with some of the roles waits for itself alone."""
-    while not stop.done() and not roles.done():
-        missing = await runtime.missing()
-        if not missing or set(runtime.roles) != {"gateway", "orchestrator", "workers"}:
+    """Wait until a question would be answered; a process with some of the roles waits for others only so long."""
+    alone = set(runtime.roles) == {"gateway", "orchestrator", "workers"}
+    deadline = math.inf if alone else time.monotonic() + OTHERS_S
+    while not stop.done() and not roles.done() and time.monotonic() < deadline:
+        if not await runtime.missing():
             return
         await asyncio.sleep(0.02)
+
+
+async def _standing(runtime: Runtime, address: str, took_s: float) -> str:
+    if missing := await runtime.missing():
+        return f"voicechart runs its {', '.join(runtime.roles)} on {address} and waits: {', '.join(missing)}"
+    use = f"open {address} and talk" if runtime.gateway is not None else f"calls go to other processes, not {address}"
+    return f"voicechart is ready after {took_s:.1f} s: {use} (Ctrl-C ends it)"
 
 
 async def _drain(runtime: Runtime, drain_s: float, signals: _Signals) -> None:

@@ -152,13 +152,29 @@ def test_a_second_server_on_the_same_data_says_so(server: ServerProcess, tmp_pat
 def test_port_0_is_any_free_one_and_is_told(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path, "--voice", "espeak", port=0)
     try:
+        deadline = time.monotonic() + 30.0
         while "is ready" not in server.log.read_text():
-            assert server.process.poll() is None
+            assert time.monotonic() < deadline, server.log.read_text()
             time.sleep(0.05)
         (address,) = set(re.findall(r"http://127\.0\.0\.1:\d+", server.log.read_text()))
         assert httpx.get(f"{address}/health/ready").status_code == 200
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize(
+    ("roles", "said"), [("gateway", "waits: no orchestrator is alive"), ("orchestrator,workers", "calls go to other")]
+)
+def test_a_process_with_some_of_the_roles_does_not_say_more_than_is_true(tmp_path: Path, roles: str, said: str) -> None:
+    server = ServerProcess(tmp_path, "--voice", "espeak", "--roles", roles)
+    try:
+        deadline = time.monotonic() + 30.0
+        while said not in server.log.read_text():
+            assert time.monotonic() < deadline, server.log.read_text()
+            time.sleep(0.05)
+        assert "and talk" not in server.log.read_text()
+    finally:
+        assert server.stop() == 0
 
 
 def test_a_port_in_use_is_said_in_words(tmp_path: Path) -> None:
