@@ -116,7 +116,7 @@ async def load_parts(settings: Settings, roles: Sequence[str], progress: Callabl
             if "workers" in roles:
                 parts.classifier = RuleIntents()
                 answers = group.create_task(
-                    load(f"knowledge ({settings.knowledge})", partial(Bm25Answerer, Path(settings.knowledge)))
+                    load(f"knowledge in {settings.knowledge}", partial(Bm25Answerer, Path(settings.knowledge)))
                 )
             if "gateway" in roles:
                 detector = group.create_task(load("voice detector (Silero)", SileroDetector))

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-import structlog
-
 from adapters.answers.documents import read_folder
 from adapters.answers.index import AskedTerm, PassageIndex
 from adapters.answers.port import Sentence
@@ -34,8 +32,6 @@ _SECTION_WORDS = 120
 _TABLE_WORDS = 45
 """Longest table that is read out as one sentence, in words; of a longer one, its beginning."""
 
-_log = structlog.get_logger()
-
 
 class Bm25Answerer:
     """An `Answerer` that extracts: every sentence it says stands in a document.
@@ -49,8 +45,12 @@ class Bm25Answerer:
 
     def __init__(self, folder: Path) -> None:
         self._index = PassageIndex(read_folder(folder))
+
+    @property
+    def name(self) -> str:
+        """How much there is to answer from."""
         sources = {passage.source for passage in self._index.passages}
-        _log.info("knowledge_read", folder=str(folder), files=len(sources), passages=len(self._index.passages))
+        return f"{len(sources)} files, {len(self._index.passages)} passages"
 
     async def answer(self, text: str) -> AsyncIterator[Sentence]:
         """Yield the best sentence or two, or for "tell me about X", or the bare name of a heading, the whole passage.

@@ -120,8 +120,7 @@ def _piper(_: Settings) -> str:
 def _knowledge(settings: Settings) -> str:
     from app.wiring import Bm25Answerer
 
-    Bm25Answerer(Path(settings.knowledge))
-    return f"{settings.knowledge} can be read"
+    return f"{Bm25Answerer(Path(settings.knowledge)).name} in {settings.knowledge}"
 
 
 def _bus(settings: Settings) -> str:
