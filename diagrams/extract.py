@@ -92,8 +92,6 @@ class _Reading:
         self.outer = list(chart.states)
         self.places = {place.path: place for place in table.declared(chart).places}
         self.edges = table.edges(chart)
-        if asked := [edge.source for edge in self.edges.values() if not edge.events]:
-            raise ValueError(f"an edge of {asked[0]} has no event: a table cannot hold it")
         self.timers = {str(name): float(seconds) for name, seconds in known.timers.items()}
         self.actions: dict[str, ActionModel] = {}
 

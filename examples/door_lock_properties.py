@@ -5,10 +5,15 @@
 
 from __future__ import annotations
 
-from examples.door_lock import TRIES
+from examples.door_lock import TRIES, Siren
 from voicechart.proving import ChartAt, Step, always
 
-__all__ = ["a_blocked_keypad_takes_no_code", "only_whoever_may_opens", "the_third_wrong_code_blocks"]
+__all__ = [
+    "a_blocked_keypad_takes_no_code",
+    "only_whoever_may_opens",
+    "the_siren_is_on_while_there_is_an_alarm",
+    "the_third_wrong_code_blocks",
+]
 
 _At = Step[ChartAt]
 
@@ -33,3 +38,11 @@ def the_third_wrong_code_blocks(step: _At) -> bool:
 def a_blocked_keypad_takes_no_code(step: _At) -> bool:
     """While the keypad is blocked, no code leads to anything."""
     return not (step.before.state == "LOCKED.blocked" and step.move.event == "code_entered" and step.taken)
+
+
+@always(concerns=("ALARM*", "on_enter_ALARM", "on_exit_ALARM"))
+def the_siren_is_on_while_there_is_an_alarm(step: _At) -> bool:
+    """The siren is turned on as an alarm begins, off as it ends, and at no other time."""
+    alarm = [state.startswith("ALARM") for state in (step.before.state, step.after.state)]
+    wanted = [] if alarm[0] == alarm[1] else ["on" if alarm[1] else "off"]
+    return [siren.to for siren in step.asked(Siren)] == wanted

@@ -1,7 +1,8 @@
 """Any chart of python-statemachine as a `Machine`: run by the library itself, one copy a situation.
 
 For charts that are small: a step costs about a millisecond. The chart keeps what it remembers in public attributes of
-its own (`self.doors_open`); states and those attributes together are its situation.
+its own (`self.doors_open`); states and those attributes together are its situation. What it asks for it returns from a
+method `take_effects()`, once; a chart without one is asked only what the actions of its edges return.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ class ChartMachine:
         return self._moves(at.chart) if self._moves is not None else self._own_moves
 
     def take(self, at: ChartAt, move: Move) -> Step[ChartAt]:
-        """Return what an event does; effects are what the actions return."""
+        """Return what an event does; effects are what `take_effects()` gives, or what the edges' actions return."""
         # The library takes a millisecond; what a chart does is the same wherever all it remembers is the same.
         known = at.state, self._memory(at.chart), move.event, repr(move.fact)
         if known not in self._taken:
@@ -93,7 +94,10 @@ class ChartMachine:
         chart.add_listener(witness)
         given = move.fact if isinstance(move.fact, dict) else {}
         result = chart.send(move.event, **given)
-        effects = result if isinstance(result, list) else [] if result is None else [result]
+        if hasattr(chart, "take_effects"):  # the library keeps to itself what entering and leaving a state returns
+            effects = list(chart.take_effects())
+        else:
+            effects = result if isinstance(result, list) else [] if result is None else [result]
         chart._listeners.pop(id(witness), None)
         return Step(at, move, self._at(chart), effects, [self._edges[transition] for transition in witness.taken])
 

@@ -91,6 +91,17 @@ def spoken_words_are_never_lost(step: _At) -> str | None:
     return f"{fact.text!r} was said in {before.state}, and is lost in {after.state}"
 
 
+@always(concerns=("interrupting_words", "count_words", "keep_words"))
+def words_that_were_too_few_begin_the_turn_once_they_are_enough(step: _At) -> str | None:
+    """Where a number of words is asked for, those that were too few to interrupt are not lost when more make it up."""
+    few, after = step.before.context.overlap_text, step.after
+    interrupted = step.before.state.startswith("INTERRUPT") and after.state.startswith("LISTENING")
+    if not few or not interrupted or not isinstance(step.move.fact, (SttPartial, SttFinal)):
+        return None
+    typed = isinstance(step.move.fact, SttFinal) and step.move.fact.origin == "typed"
+    return None if typed or few in after.context.carried else f"{few!r} was said before, and is lost in {after.state}"
+
+
 @always(dropped=True, concerns=("playback_done", "settle_account", "of_cut"))
 def the_report_of_a_cut_answer_is_taken(step: _At) -> str | None:
     """The client's word on what was heard of an answer that was cut is written down at once, in every state."""

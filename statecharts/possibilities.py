@@ -51,6 +51,8 @@ __all__ = ["VARIANTS", "ConversationMachine", "Variant", "abstract", "as_move"]
 
 WORDS = "tell me more about it"
 BACKCHANNEL = "yeah"
+FEW_WORDS = "wait"
+"""Fewer than interrupt, where a number of words is asked for."""
 SOON_S = 0.1
 LATE_S = 2.0
 """Later than any warm-up, and than the time in which a turn is taken back."""
@@ -209,7 +211,8 @@ def _facts(at: Snapshot, policy: Policy) -> Iterator[Event]:
         yield SpeechStarted(timestamp=moment)
         yield BargeIn(timestamp=moment)
     yield SpeechStopped(timestamp=soon, silence_s=policy.settle_s)
-    for text in (WORDS, BACKCHANNEL, ""):
+    few = [FEW_WORDS] if policy.barge_in_min_words else []
+    for text in (WORDS, BACKCHANNEL, "", *few):
         yield SttPartial(timestamp=soon, text=text)
         yield SttFinal(timestamp=soon, text=text)
     for text in (WORDS, BACKCHANNEL):

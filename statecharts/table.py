@@ -204,9 +204,13 @@ def declared(chart: type[StateChart[_Model]]) -> Declaration:
         if state.parallel or state.history or state.final:
             raise ValueError(f"{place.path} is parallel, final or has a history: a table cannot hold it")
         for transition in state.transitions:
+            if transition.initial:
+                continue
+            if not list(transition.events):
+                raise ValueError(f"an edge of {place.path} has no event: a table cannot hold it")
             odd = [spec for spec in _written(transition) if not _tabular(spec)]
-            if not transition.initial and (odd or not transition.events or len(transition.targets) > 1):
-                raise ValueError(f"an edge of {place.path} has no event, or more than guards and actions: {odd}")
+            if odd or len(transition.targets) > 1:
+                raise ValueError(f"an edge of {place.path} has more than guards and actions: {odd}")
     start = next(place.path for state, place in places.items() if state.initial)
     by_path = {place.path: place for place in places.values()}
     while by_path[start].initial:

@@ -149,6 +149,18 @@ class Parallel(StateChart[object]):
             come = c.to(d)
 
 
+class Unasked(StateChart[object]):
+    """An edge without an event."""
+
+    ajar = State(initial=True)
+    shut = State()
+    ajar.to(shut, cond="strong")
+    pull = shut.to(ajar)
+
+    def strong(self) -> bool:
+        return False
+
+
 class Named(StateChart[object]):
     """An edge with a guard that no part has."""
 
@@ -168,6 +180,8 @@ class Demanding:
 def test_what_a_table_cannot_hold_is_refused_when_it_is_made() -> None:
     with pytest.raises(ValueError, match="parallel"):
         declared(Parallel)
+    with pytest.raises(ValueError, match="ajar has no event"):
+        declared(Unasked)
     with pytest.raises(ValueError, match="exactly one part"):
         Table(declared(Named), [])
     with pytest.raises(ValueError, match="exactly one part"):
