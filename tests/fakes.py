@@ -10,7 +10,7 @@ import numpy as np
 
 from adapters.detectors.port import CHUNK_SAMPLES
 from adapters.media.port import SpokenChunk
-from adapters.recognisers.port import Recognised
+from adapters.recognisers.port import Recognised, RecogniserFailed
 from adapters.voices.port import SpeechPiece, SpokenWord, VoiceFailed
 from statecharts.effects import PlayoutAction
 
@@ -60,11 +60,16 @@ class ScriptedRecogniser:
         self.heard: list[bytes] = []
         self.drafts = 0
         """How many of the next results are drafts."""
+        self.failures = 0
+        """How many of the next calls fail."""
 
     async def recognise(self, pcm: bytes, *, deadline: float = 0.0) -> Recognised:
         self.heard.append(pcm)
         text = self._texts.pop(0) if len(self._texts) > 1 else self._texts[0]
         await asyncio.sleep(self._takes_s)
+        if self.failures:
+            self.failures -= 1
+            raise RecogniserFailed("as asked for")
         draft, self.drafts = self.drafts > 0, max(0, self.drafts - 1)
         audio_s = len(pcm) / 2 / RATE_HZ
         return Recognised(text=text, confidence=0.9, audio_s=audio_s, took_s=self._takes_s, draft=draft)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 
@@ -68,6 +69,8 @@ class Ear:
         self._pending: asyncio.Task[None] | None = None
         self._overdue: asyncio.Task[None] | None = None
         """Recognises an utterance that is over."""
+        self._ahead: asyncio.Task[Recognised | None] | None = None
+        """Recognises what was said before a pause that may become a silence."""
         self._partial_at = 0
         self._heard_at = 0.0
         self._gap: asyncio.TimerHandle | None = None
@@ -113,6 +116,7 @@ class Ear:
         pcm = self._between(self._utterance_start, self._audio_end)
         self._utterance_start = self._audio_end
         self._drop_old_audio()
+        self._forget_ahead()
         self._recognise(pcm, 0.0, final=True, piece=True)
 
     async def finish(self, within_s: float) -> None:
@@ -127,6 +131,7 @@ class Ear:
         """Stop recognising."""
         if self._gap is not None:
             self._gap.cancel()
+        self._forget_ahead()
         running = [task for task in (self._pending, self._overdue) if task is not None]
         for task in running:
             task.cancel()
@@ -140,7 +145,10 @@ class Ear:
         elif heard.edge is not None and self._segment is not None:
             self._end_segment(self._segment, heard.edge.since_s)
         elif heard.voiced and self._segment is not None:
+            self._forget_ahead()
             self._maybe_partial()
+        elif heard.pause_s >= self._policy.recognise_ahead_s > 0:
+            self._recognise_ahead(self._policy.settle_s - heard.pause_s)
         self._drop_old_audio()
 
     def _begin_segment(self, voice_s: float) -> None:
@@ -183,6 +191,23 @@ class Ear:
         if self._utterance_start is not None:
             self._recognise(self._between(self._utterance_start, self._audio_end), silence_s, final=True)
 
+    def _recognise_ahead(self, wanted_in_s: float) -> None:
+        """Begin to recognise, since the voice may have ended; nobody is told before it has."""
+        if self._ahead is None and self._utterance_start is not None:
+            pcm = self._between(self._utterance_start, self._audio_end)
+            deadline = asyncio.get_running_loop().time() + wanted_in_s
+            self._ahead = asyncio.create_task(self._try(pcm, deadline))
+
+    async def _try(self, pcm: bytes, deadline: float) -> Recognised | None:
+        with contextlib.suppress(Overloaded, RecogniserFailed):  # it is tried again once the voice has ended
+            return await self._recogniser.recognise(pcm, deadline=deadline)
+        return None
+
+    def _forget_ahead(self) -> None:
+        if self._ahead is not None:
+            self._ahead.cancel()
+            self._ahead = None
+
     def _maybe_partial(self) -> None:
         if self._audio_end < self._partial_at or self._pending is not None or self._utterance_start is None:
             return
@@ -196,16 +221,28 @@ class Ear:
             self._cancel_recognition()
             earlier = None
         ended_at = asyncio.get_running_loop().time() - silence_s
-        self._pending = asyncio.create_task(self._words(pcm, ended_at, final=final, piece=piece, earlier=earlier))
+        ahead, self._ahead = (self._ahead, None) if final and not piece else (None, self._ahead)
+        self._pending = asyncio.create_task(
+            self._words(pcm, ended_at, final=final, piece=piece, earlier=earlier, ahead=ahead)
+        )
 
     async def _words(
-        self, pcm: bytes, ended_at: float, *, final: bool, piece: bool, earlier: asyncio.Task[None] | None
+        self,
+        pcm: bytes,
+        ended_at: float,
+        *,
+        final: bool,
+        piece: bool,
+        earlier: asyncio.Task[None] | None,
+        ahead: asyncio.Task[Recognised | None] | None,
     ) -> None:
         loop = asyncio.get_running_loop()
         if earlier is not None:
             await asyncio.gather(earlier, return_exceptions=True)
         try:
-            heard = await self._recogniser.recognise(pcm, deadline=loop.time() + (0.0 if final else 1.0))
+            heard = await ahead if ahead is not None else None
+            if heard is None:
+                heard = await self._recogniser.recognise(pcm, deadline=loop.time() + (0.0 if final else 1.0))
             while final and heard.draft:
                 self._publish_words(heard, 0.0, final=False, piece=False)
                 heard = await self._recogniser.recognise(pcm, deadline=loop.time())
@@ -230,6 +267,7 @@ class Ear:
             self._publish(SttPartial(text=text, confidence=heard.confidence, duration_ms=duration_ms), 0.0)
 
     def _cancel_recognition(self) -> None:
+        self._forget_ahead()
         if self._pending is not None:
             self._pending.cancel()
             self._pending = None

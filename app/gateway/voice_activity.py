@@ -37,6 +37,8 @@ class Heard(Struct, frozen=True):
     voiced: bool
     """It may be part of a voice."""
     edge: Edge | None = None
+    pause_s: float = 0.0
+    """How long a voice that still counts as on has been silent, this piece included, in seconds."""
 
 
 class VoiceActivity(Protocol):
@@ -69,7 +71,8 @@ class ChunkedActivity:
         while len(self._rest) >= CHUNK_BYTES:
             chunk, self._rest = self._rest[:CHUNK_BYTES], self._rest[CHUNK_BYTES:]
             probability = self._voice.probability(chunk)
-            yield Heard(chunk, probability >= VOICE_OFF, self._edge(probability))
+            edge = self._edge(probability)
+            yield Heard(chunk, probability >= VOICE_OFF, edge, self._run * CHUNK_S if self._voice_on else 0.0)
 
     def _edge(self, probability: float) -> Edge | None:
         changing = probability < VOICE_OFF if self._voice_on else probability >= VOICE_ON

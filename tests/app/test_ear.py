@@ -90,8 +90,32 @@ async def test_a_recognition_that_a_new_voice_overtakes_is_not_published() -> No
     assert [event.text for event in listener.events if isinstance(event, SttFinal)] == ["first and second"]
 
 
+async def test_words_are_recognised_in_a_pause_and_told_when_it_has_become_a_silence() -> None:
+    listener = Listener("hello there")
+    await listener.hear(quiet(0.6), sound(0.6), quiet(0.11))
+    assert listener.kinds() == ["SpeechStarted"]
+    assert len(listener.recogniser.heard) == 1
+    await listener.hear(quiet(0.2))
+    assert [event.text for event in listener.events if isinstance(event, SttFinal)] == ["hello there"]
+    assert len(listener.recogniser.heard) == 1
+
+
+async def test_what_was_recognised_in_a_pause_is_forgotten_when_the_voice_goes_on() -> None:
+    listener = Listener("first", "first and second", policy=Policy(partial_every_s=99))
+    await listener.hear(quiet(0.6), sound(0.6), quiet(0.11), sound(0.6), quiet(0.4))
+    assert [event.text for event in listener.events if isinstance(event, SttFinal)] == ["first and second"]
+    assert len(listener.recogniser.heard[1]) > len(listener.recogniser.heard[0]) + len(sound(0.6))
+
+
+async def test_a_pause_whose_words_were_not_recognised_is_tried_again_as_silence() -> None:
+    listener = Listener("hello")
+    listener.recogniser.failures = 1
+    await listener.hear(quiet(0.6), sound(0.6), quiet(0.4))
+    assert listener.kinds() == ["SpeechStarted", "SpeechStopped", "SttFinal"]
+
+
 async def test_a_draft_is_told_as_partial_words_and_the_recogniser_is_asked_again() -> None:
-    listener = Listener("how old", "how old is it")
+    listener = Listener("how old", "how old is it", policy=Policy(recognise_ahead_s=0))
     listener.recogniser.drafts = 1
     await listener.hear(quiet(0.6), sound(0.6), quiet(0.4))
     words = [event for event in listener.events if isinstance(event, SttPartial | SttFinal)]

@@ -258,7 +258,7 @@ def test_a_call_under_several_policies_is_refused() -> None:
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
-        ("end_of_turn=0.9", "there is no 'end_of_turn'; there are settle_s, end_of_turn_s"),
+        ("end_of_turn=0.9", "there is no 'end_of_turn'; there are settle_s, recognise_ahead_s, end_of_turn_s"),
         ("end_of_turn_s", "write name=value; names are"),
         ("end_of_turn_s=soon", "Expected `float`, got `str`; it is now 0.4"),
         ("interruptible=1", "Expected `bool`, got `int`; it is now true"),
