@@ -162,8 +162,9 @@ async def _run(rule: str, policy: Policy, clip: str, end_s: float, edges: Sequen
             listener.take(SpeechStarted(), edge.at)
             continue
         listener.take(SpeechStopped(silence_s=edge.since_s), edge.at)
-        text, took_s = await words.between(utterance_s or 0.0, edge.at)
-        ready = edge.at + took_s
+        asked = edge.at - edge.since_s + policy.recognise_ahead_s if policy.recognise_ahead_s else edge.at
+        text, took_s = await words.between(utterance_s or 0.0, asked)
+        ready = max(edge.at, asked + took_s)
         if number + 1 < len(edges) and edges[number + 1].at < ready:
             continue  # the voice was back before the words were known: they are recognised anew with what follows
         listener.wait(ready)
