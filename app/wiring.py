@@ -29,6 +29,7 @@ from adapters.voices.espeak import EspeakVoice
 from adapters.voices.fallback import FallbackVoice
 from adapters.voices.piper import PiperVoice
 from adapters.voices.port import Voice
+from adapters.voices.spelled_voice import SpelledVoice
 from app.gateway.services import CallServices
 from app.gateway.voice_activity import ChunkedActivity
 from app.runtime import Parts
@@ -146,17 +147,17 @@ async def load_parts(settings: Settings, roles: Sequence[str], progress: Callabl
 
 
 def _voice(name: str) -> Voice:
-    espeak = EspeakVoice()
+    espeak = SpelledVoice(EspeakVoice())
     if name == "espeak":
         return espeak
     if name == "edge":
         from adapters.voices.edge import EdgeVoice  # the only one that needs aiohttp, a tenth of a start
 
-        return FallbackVoice(EdgeVoice(), espeak)
+        return FallbackVoice(EdgeVoice(), espeak)  # knows how things are said
     if importlib.util.find_spec("piper") is None:
         _log.warning("voice_missing", voice="piper", instead="espeak", advice="install voicechart[piper]")
         return espeak
-    return FallbackVoice(PiperVoice(), espeak)
+    return FallbackVoice(SpelledVoice(PiperVoice()), espeak)
 
 
 def _read(cls: type[_S], values: dict[str, object], table: str) -> _S:

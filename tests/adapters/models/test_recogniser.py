@@ -15,6 +15,7 @@ from adapters.recognisers.whisper import WhisperRecogniser
 from adapters.voices.espeak import EspeakVoice
 from adapters.voices.piper import PiperVoice
 from adapters.voices.port import SpeechPiece
+from adapters.voices.spelled_voice import SpelledVoice
 from statecharts.events import VoicechartError
 from tests.speech import load
 
@@ -132,6 +133,18 @@ async def test_what_our_own_voice_says_is_understood(recogniser: WhisperRecognis
     voice = PiperVoice()
     pcm = await _as_microphone(voice.synthesise("I have five states, and each has a deadline."))
     assert plain((await recogniser.recognise(pcm)).text) == "i have five states and each has a deadline"
+    voice.close()
+
+
+async def test_years_and_units_are_said_as_people_say_them(recogniser: WhisperRecogniser) -> None:
+    voice = PiperVoice()
+    voice._scales = (0.0, 1.0, 0.0)  # the same speech every time
+    for written, heard in (
+        ("It was built between 1869 and 1905.", "between 1869 and 1905"),  # as quantities: "1000 800 69 and 1900 5"
+        ("It is 486 m long, at 5 km.", "486 meters long at 5 kilometers"),
+    ):
+        pcm = await _as_microphone(SpelledVoice(voice).synthesise(written))
+        assert heard in plain((await recogniser.recognise(pcm)).text)
     voice.close()
 
 
