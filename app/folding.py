@@ -17,7 +17,6 @@ from app.session_record import SessionRecord, derived_id
 from statecharts.effects import (
     CancelSpeech,
     CommitSpeech,
-    CutUtterance,
     Drop,
     Effect,
     EndSession,
@@ -38,7 +37,7 @@ from statecharts.stepping import RunningChart, Snapshot
 __all__ = ["Conversation", "Folded", "JournalRecord", "derived_envelopes"]
 
 _FOR_THE_GATEWAY = (
-    StateChanged, Speak, CommitSpeech, CancelSpeech, Playout, SetMicGate, ShowTranscript, CutUtterance, Withdrawn,
+    StateChanged, Speak, CommitSpeech, CancelSpeech, Playout, SetMicGate, ShowTranscript, Withdrawn,
     EndSession,
 )  # fmt: skip
 

@@ -48,10 +48,8 @@ class Context(Struct, omit_defaults=True):
     """How long it was silent before the caller's latest voice; 0: it was the first."""
     least_wait_s: float = 0.0
     """The shortest silence that ends a turn of this caller, learnt of the pauses inside their turns; 0: none yet."""
-    pieces: int = 0
-    """How often this utterance was cut because it did not end."""
-    words_at_cut: int = 0
-    """How many words it had when it was cut last."""
+    words_before: int = -1
+    """How many words this utterance had when it was asked last whether it goes on; -1: never yet."""
     carried: str = ""
     """Words of a turn that was taken back: they begin the next one."""
 

@@ -188,7 +188,7 @@ class ConversationChart(StateChart[object]):
         | IDLE.away.to(None, cond="voice_on", on="note_silence")
     )
     hearing_max = (
-        LISTENING.hearing.to(None, cond="worth_going_on", on="cut_utterance")
+        LISTENING.hearing.to(None, cond="worth_going_on", on="hear_on")
         | LISTENING.hearing.to(THINKING.working, cond="some_words", on="begin_turn")
         | LISTENING.hearing.to(LISTENING.quiet)
     )  # fmt: skip

@@ -13,7 +13,6 @@ __all__ = [
     "CancelTasks",
     "CancelTimer",
     "CommitSpeech",
-    "CutUtterance",
     "Drop",
     "Effect",
     "EndSession",
@@ -152,10 +151,6 @@ class ShowTranscript(_Request, frozen=True, tag=True):
     origin: Origin
 
 
-class CutUtterance(_Request, frozen=True, tag=True):
-    """Recognise what was heard so far as a piece of its own and go on hearing."""
-
-
 class Withdrawn(_Request, frozen=True, tag=True):
     """Tell the client that this turn was taken back."""
 
@@ -188,6 +183,6 @@ class EndSession(_Request, frozen=True, tag=True):
 
 Effect: TypeAlias = (
     Drop | StateChanged | StartTimer | CancelTimer | RequestIntent | RequestAnswer | CancelTasks | Speak | CommitSpeech
-    | Speculated | CancelSpeech | Playout | SetMicGate | ShowTranscript | CutUtterance | Withdrawn | TurnBegan
+    | Speculated | CancelSpeech | Playout | SetMicGate | ShowTranscript | Withdrawn | TurnBegan
     | TurnEnded | EndSession
 )  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 from statecharts.effects import (
     CancelSpeech,
     CancelTasks,
-    CutUtterance,
     EndSession,
     Playout,
     ShowTranscript,
@@ -106,11 +105,9 @@ class Hearing:
         if text := self._scene.joined(context.text):
             self._scene.emit(ShowTranscript(context.turn + 1, text, final, fact.confidence, fact.origin))
 
-    def cut_utterance(self) -> None:
-        """Have a voice without end recognised piece by piece."""
-        self._context.pieces += 1
-        self._context.words_at_cut = len(self._context.text.split())
-        self._scene.emit(CutUtterance())
+    def hear_on(self) -> None:
+        """Bear a voice without end, as long as it brings words."""
+        self._context.words_before = len(self._context.text.split())
         self._timers.start("hearing_max", self._policy.hearing_max_s)
 
     def forget_words(self) -> None:
@@ -119,7 +116,7 @@ class Hearing:
         self._guessing.drop_guess()
         context.text, context.confidence, context.origin = "", 0.0, "voice"
         context.final_known = context.silence_over = False
-        context.pieces = context.words_at_cut = 0
+        context.words_before = -1
 
 
 class Presence:

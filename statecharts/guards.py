@@ -73,8 +73,8 @@ class FloorGuards:
         return self._context.voice_on
 
     def worth_going_on(self) -> bool:
-        """A voice that does not end has brought new words since it was cut last, or was not cut yet."""
-        return not self._context.pieces or len(self._context.text.split()) > self._context.words_at_cut
+        """A voice that does not end has brought new words since this was asked last, or it was never asked."""
+        return len(self._context.text.split()) > self._context.words_before
 
     def some_words(self) -> bool:
         """The caller has said something in this turn."""

@@ -38,10 +38,11 @@ class Policy(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Longest wait for the recogniser after the turn's end: five times what it needs for 10 s of speech."""
 
     hearing_max_s: float = 25.0
-    """A voice without end is cut into pieces this long, within the recogniser's window of 30 s."""
+    """A voice without end is borne this long; and again as long as it brings new words."""
 
-    partial_every_s: float = 0.9
-    """How often the words so far are shown while the caller speaks; each costs a recognition of its own."""
+    partial_every_s: float = 0.6
+    """How often the words so far are shown while the caller speaks; each costs a recognition of its own, and while the
+    recogniser is busy they come less often."""
 
     away_s: float = 60.0
     """Quiet after which nobody is there. The connection stays, a word wakes us, so only the display changes."""

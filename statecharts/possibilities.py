@@ -147,7 +147,7 @@ def abstract(at: Snapshot, policy: Policy) -> Hashable:
         bool(context.text),
         context.final_known,
         context.silence_over,
-        not context.pieces or len(context.text.split()) > context.words_at_cut,
+        len(context.text.split()) > context.words_before,
         bool(context.carried),
         context.over_answer,
         bool(context.guess),

@@ -54,7 +54,7 @@ class Thinking:
         context.turn_open = True
         scene.emit(TurnBegan(context.turn, text))
         context.final_known = context.silence_over = context.over_answer = False
-        context.pieces = context.words_at_cut = 0
+        context.words_before = -1
         context.overlap_text = ""
         if guessed:
             machine.raise_("committed", fact=fact)

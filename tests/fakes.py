@@ -62,6 +62,8 @@ class ScriptedRecogniser:
         """How many of the next results are drafts."""
         self.failures = 0
         """How many of the next calls fail."""
+        self.told_s = takes_s
+        """How long a call says that it took."""
 
     async def recognise(self, pcm: bytes, *, deadline: float = 0.0) -> Recognised:
         self.heard.append(pcm)
@@ -72,7 +74,7 @@ class ScriptedRecogniser:
             raise RecogniserFailed("as asked for")
         draft, self.drafts = self.drafts > 0, max(0, self.drafts - 1)
         audio_s = len(pcm) / 2 / RATE_HZ
-        return Recognised(text=text, confidence=0.9, audio_s=audio_s, took_s=self._takes_s, draft=draft)
+        return Recognised(text=text, confidence=0.9, audio_s=audio_s, took_s=self.told_s, draft=draft)
 
     def close(self) -> None:
         """It holds nothing."""

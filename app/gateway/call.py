@@ -309,8 +309,6 @@ class Call:
                     await self._take_playout({"action": "stop", "turn": effect["turn"]})
                 case "Playout":
                     await self._take_playout(effect)
-                case "CutUtterance":
-                    self._ear.cut_utterance()
                 case "EndSession":
                     await self.finish(str(effect["reason"]))
                 case _:
@@ -328,7 +326,7 @@ class Call:
         self._where = {"state": effect["new_state"], "substate": effect["substate"], "turn": effect["turn"]}
         late = effect["trigger"] in _NOTHING_SAID
         if effect["new_state"] == "THINKING" or self._where["substate"] == "quiet" or late:
-            self._ear.begin_utterance(words_wanted=late)
+            self._ear.begin_utterance(words_wanted=late, afresh=effect["trigger"] == "hearing_max")
         if effect["new_state"] in ("LISTENING", "THINKING", "IDLE"):
             self._mouth.forget()
         if effect["trigger"] == "connected":

@@ -54,7 +54,8 @@ class ScriptedRecogniser:
     def __init__(self, script: Script, clock: Clock) -> None:
         self._script = script
         self._clock = clock
-        self._drafted: set[Voice] = set()
+        self._drafted: set[tuple[Voice, int]] = set()
+        """What a draft was given of: the last voice, and the bytes of audio it came in."""
 
     async def recognise(self, pcm: bytes, *, deadline: float = 0.0) -> Recognised:
         """Return the interim text when it is due, and asked again the final one."""
@@ -62,10 +63,10 @@ class ScriptedRecogniser:
         draft = False
         if voices:
             last = voices[-1]
-            draft = last.interim and bool(last.text) and last not in self._drafted
+            draft = last.interim and bool(last.text) and (last, len(pcm)) not in self._drafted
             await _until((last.interim_at if draft else last.final_at), self._clock)
             if draft:
-                self._drafted.add(last)
+                self._drafted.add((last, len(pcm)))
             elif not last.final:
                 await asyncio.Event().wait()
         text = " ".join(voice.text for voice in voices if voice.text)

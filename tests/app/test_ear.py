@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+import numpy as np
 import pytest
 
 from app.gateway import ear
 from app.gateway.ear import PRE_ROLL_S, Ear
+from app.gateway.utterance import LONGEST_PIECE_S, PIECE_S
 from app.gateway.voice_activity import ChunkedActivity
-from statecharts.events import Event, SpeechStarted, SpeechStopped, SttFinal, SttPartial
+from statecharts.events import Event, SpeechStarted, SpeechStopped, SttFailed, SttFinal, SttPartial
 from statecharts.policy import Policy
 from tests.fakes import LoudnessDetector, ScriptedRecogniser, quiet, sound
 
@@ -22,7 +24,7 @@ class Listener:
         self.events: list[Event] = []
         self.reflexes: list[bool] = []
         self.since: list[float] = []
-        rules = policy or Policy()
+        rules = policy or Policy(partial_every_s=99)
         activity = ChunkedActivity(LoudnessDetector(), rules.settle_s)
         self.ear = Ear(activity, self.recogniser, rules, self._publish, self.reflexes.append)
 
@@ -77,7 +79,7 @@ async def test_one_chunk_of_noise_is_no_voice() -> None:
 
 
 async def test_both_parts_of_a_turn_with_a_pause_are_recognised_as_one() -> None:
-    listener = Listener("first", "first and second", policy=Policy(partial_every_s=99))
+    listener = Listener("first", "first and second")
     await listener.hear(quiet(0.6), sound(0.6), quiet(0.3), sound(0.6), quiet(0.4))
     assert [event.text for event in listener.events if isinstance(event, SttFinal)] == ["first", "first and second"]
     assert len(listener.recogniser.heard[1]) > len(listener.recogniser.heard[0]) + len(sound(0.6))
@@ -134,7 +136,7 @@ async def test_a_new_utterance_begins_without_the_words_of_the_last() -> None:
 
 
 async def test_a_voice_that_is_on_when_an_utterance_ends_belongs_to_the_next() -> None:
-    listener = Listener("one", "two", policy=Policy(partial_every_s=99))
+    listener = Listener("one", "two")
     await listener.hear(quiet(0.6), sound(0.6), quiet(0.4), sound(0.3))
     listener.ear.begin_utterance()
     await listener.hear(sound(0.3), quiet(0.4))
@@ -151,7 +153,7 @@ async def test_words_of_an_utterance_that_is_over_are_told_late_only_if_they_are
 
 
 async def test_what_was_heard_last_is_recognised_though_the_voice_did_not_end() -> None:
-    listener = Listener("goodbye", policy=Policy(partial_every_s=99), takes_s=0.01)
+    listener = Listener("goodbye", takes_s=0.01)
     await listener.hear(quiet(0.6), sound(0.6))
     await listener.ear.finish(1.0)
     assert [event.text for event in listener.events if isinstance(event, SttFinal)] == ["goodbye"]
@@ -164,15 +166,81 @@ async def test_words_so_far_are_published_while_the_caller_speaks() -> None:
     assert partials == ["how old", "how old is the"]
 
 
-async def test_a_monologue_is_recognised_piece_by_piece_without_losing_a_word() -> None:
-    listener = Listener("once upon", "a time", policy=Policy(partial_every_s=99))
-    await listener.hear(quiet(0.6), sound(1.0))
-    listener.ear.cut_utterance()
-    await listener.hear(sound(1.0), quiet(0.4))
+def heard_in_a_row(listener: Listener) -> bytes:
+    """Return the audio of all pieces of one utterance, and of what was recognised last, in a row."""
+    return b"".join(piece._pcm for piece in listener.ear._utterance._pieces) + listener.recogniser.heard[-1]
+
+
+async def test_a_long_utterance_goes_on_after_a_pause_as_a_new_piece() -> None:
+    listener = Listener("once upon a time", "there was")
+    await listener.hear(quiet(1.0), sound(PIECE_S), quiet(0.3), sound(1.0), quiet(0.3))
     texts = [event.text for event in listener.events if isinstance(event, SttFinal)]
-    assert texts == ["once upon", "once upon a time"]
-    whole = sum(len(pcm) for pcm in listener.recogniser.heard) / 32_000
-    assert whole >= 2.0 + PRE_ROLL_S
+    assert texts == ["once upon a time", "once upon a time there was"]
+    assert 1.0 < len(listener.recogniser.heard[-1]) / 32_000 < 1.7
+    spoken = quiet(PRE_ROLL_S) + sound(PIECE_S) + quiet(0.3) + sound(1.0)
+    assert spoken in quiet(1.0) + heard_in_a_row(listener), "every sample once"
+
+
+async def test_words_that_were_still_being_recognised_when_the_caller_went_on_are_a_piece_too() -> None:
+    listener = Listener("once upon a time", "there was", takes_s=0.02)
+    await listener.hear(quiet(0.6), sound(PIECE_S), quiet(0.3), sound(1.0), quiet(0.3))
+    await asyncio.sleep(0.05)
+    texts = [event.text for event in listener.events if isinstance(event, SttFinal)]
+    assert texts == ["once upon a time there was"]
+    assert len(listener.recogniser.heard) == 2
+
+
+async def test_a_voice_without_a_pause_is_cut_where_it_is_quietest() -> None:
+    listener = Listener("once upon", "a time")
+    soft = np.frombuffer(sound(0.3), "<i2") // 8
+    voice = sound(12.0) + soft.tobytes() + sound(6.0)
+    await listener.hear(quiet(0.6), voice, quiet(0.3))
+    (text,) = [event.text for event in listener.events if isinstance(event, SttFinal)]
+    assert text == "once upon a time"
+    piece, rest = listener.recogniser.heard
+    assert len(piece) / 32_000 == pytest.approx(PRE_ROLL_S + 12.15, abs=0.1)
+    assert voice in piece + rest, "every sample once"
+
+
+async def test_the_words_of_a_long_voice_are_shown_while_it_lasts() -> None:
+    listener = Listener("once upon", "a time there was", policy=Policy(partial_every_s=17.0))
+    await listener.hear(quiet(0.6), sound(18.0))
+    partials = [event.text for event in listener.events if isinstance(event, SttPartial)]
+    assert partials == ["once upon a time there was"]
+
+
+async def test_a_piece_that_failed_is_tried_again_with_the_last_words() -> None:
+    for failures, last in ((1, SttFinal), (9, SttFailed)):
+        listener = Listener("so it goes")
+        listener.recogniser.failures = failures
+        await listener.hear(quiet(0.6), sound(LONGEST_PIECE_S + 1.0), quiet(0.3))
+        assert isinstance(listener.events[-1], last)
+        texts = [event.text for event in listener.events if isinstance(event, SttFinal)]
+        assert texts == ["so it goes so it goes"] * (last is SttFinal)
+
+
+async def test_partial_words_take_a_third_of_the_time_at_most() -> None:
+    listener = Listener("so it goes", policy=Policy(partial_every_s=0.2))
+    listener.recogniser.told_s = 0.5
+    await listener.hear(quiet(0.6), sound(6.0))
+    assert len(listener.recogniser.heard) == pytest.approx(6.0 / 1.0, abs=1)
+
+
+async def test_the_end_of_one_utterance_is_not_the_beginning_of_the_next() -> None:
+    listener = Listener("one", "two")
+    await listener.hear(quiet(0.6), sound(0.6), quiet(0.2))
+    listener.ear.begin_utterance()
+    await listener.hear(quiet(0.2), sound(0.6), quiet(0.3))
+    first, second = listener.recogniser.heard
+    assert quiet(0.6) + sound(0.6) + quiet(0.4) + sound(0.6) in quiet(0.5) + first + second
+
+
+async def test_a_voice_that_ended_its_turn_by_lasting_is_not_heard_twice() -> None:
+    listener = Listener("hum")
+    await listener.hear(quiet(0.6), sound(3.0))
+    listener.ear.begin_utterance(afresh=True)
+    await listener.hear(sound(1.0), quiet(0.3))
+    assert 1.0 < len(listener.recogniser.heard[-1]) / 32_000 < 1.3
 
 
 async def test_a_microphone_that_stops_in_mid_voice_counts_as_silence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,4 +267,4 @@ async def test_words_that_come_after_their_sound_was_given_up_are_told_all_the_s
 async def test_what_is_kept_of_a_quiet_microphone_is_bounded() -> None:
     listener = Listener()
     await listener.hear(quiet(30.0))
-    assert sum(map(len, listener.ear._audio)) < len(quiet(1.0))
+    assert sum(map(len, listener.ear._tape._chunks)) < len(quiet(1.0))

@@ -219,7 +219,7 @@ async def test_what_a_commit_made_is_there(bus: Bus) -> None:
     batches = owner.batches()
     await bus.publish(fact(session_id, 1))
     batch = await next_of(batches, has_entries)
-    command = Command(session_id=session_id, effects=[{"effect": "CutUtterance"}])
+    command = Command(session_id=session_id, effects=[{"effect": "CommitSpeech"}])
     request = fact(session_id, 7, "voice.rag.request")
     await owner.commit(
         batch.lease, commit_of(batch, session_id, b"kept", tasks=[("rag", request)], commands=[("g1", command)])
@@ -233,7 +233,7 @@ async def test_what_a_commit_made_is_there(bus: Bus) -> None:
     await delivery.ack()
     async with asyncio.timeout(WITHIN_S):
         async for heard in bus.listen("g1"):
-            assert heard.effects == [{"effect": "CutUtterance"}]
+            assert heard.effects == [{"effect": "CommitSpeech"}]
             assert heard.epoch == batch.lease.epoch
             break
     await owner.close()
