@@ -106,8 +106,8 @@ config *args:
 [group("develop")]
 [no-exit-message]
 test *args: lint
-    echo "== tests" >&2
-    exec python -m pytest "$@"
+    echo "== tests, two files at a time (-n 0: one test after the other)" >&2
+    exec python -m pytest -n 2 --dist loadfile "$@"
 
 # Check format, lint, types, import contracts and that the committed diagrams are current
 [group("develop")]

@@ -21,13 +21,25 @@ def pytest_configure() -> None:
     edges_taken.count()
 
 
-def pytest_sessionfinish() -> None:
-    edges_taken.write()
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    # In a worker of pytest-xdist this is what it sends home.
+    home: dict[str, object] | None = getattr(session.config, "workeroutput", None)
+    if home is None:
+        edges_taken.write()
+    else:
+        home["edges_taken"] = edges_taken.taken()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    """Take in what a worker has counted."""
+    edges_taken.add(getattr(node, "workeroutput", {}).get("edges_taken", {}))
 
 
 @pytest.fixture(scope="session")
 def live_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a real server with the sample knowledge and the real models; one for the whole run."""
+    """The address of a real server with the real models and short answers; one for the whole run."""
     server = ServerProcess(tmp_path_factory.mktemp("server"))
     try:
         yield server.wait_ready().url

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import httpx
 
-__all__ = ["ROOT", "ServerProcess", "free_port"]
+__all__ = ["KNOWLEDGE", "ROOT", "ServerProcess", "free_port"]
 
 ROOT = Path(__file__).parents[1]
+KNOWLEDGE = Path(__file__).parent / "knowledge"
+"""Short answers: a test that hears one to its end waits for it in real time."""
 READY_S = 60.0
 
 
@@ -34,6 +36,7 @@ class ServerProcess:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / f"server-{self.port}.log"
         command = [sys.executable, "-m", "app", "serve", "--port", str(self.port), "--data", str(folder / "data")]
+        command += ["--knowledge", str(KNOWLEDGE)]
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 [*command, *options], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT,

@@ -48,11 +48,19 @@ def test_bad_use_is_exit_code_2(words: list[str]) -> None:
     "url", ["nonsense", "ftp://127.0.0.1:8000", "http://", "http://127.0.0.1:99999", "http://127.0.0.1:many", "//x"]
 )
 def test_what_is_no_address_of_a_server_is_bad_use(url: str) -> None:
-    for words in (["call", "tests/speech/ask_states.wav"], ["chat"], ["bench", "turn"]):
-        done = voicechart(*words, "--url", url)
-        assert (done.returncode, done.stdout) == (2, "")
-        assert "http://127.0.0.1:8000" in done.stderr
-        assert "Traceback" not in done.stderr
+    refuses_the_address("chat", "--url", url)
+
+
+@pytest.mark.parametrize("words", [["call", "tests/speech/ask_states.wav"], ["bench", "turn"]], ids=" ".join)
+def test_every_command_that_takes_an_address_refuses_what_is_none(words: list[str]) -> None:
+    refuses_the_address(*words, "--url", "nonsense")
+
+
+def refuses_the_address(*words: str) -> None:
+    done = voicechart(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "http://127.0.0.1:8000" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_usage_names_the_program() -> None:

@@ -123,7 +123,7 @@ def test_an_example_question_is_asked_by_a_click(open_page: OpenPage, live_serve
 
 def test_what_was_not_heard_of_an_interrupted_answer_is_struck(open_page: OpenPage, live_server: str) -> None:
     page = open_page(live_server)
-    page.fill("#words", "What are your states?")
+    page.fill("#words", "Tell me about the five states.")
     page.press("#words", "Enter")
     wait_until(page, lambda now: heard_s(now) > 0.8, "the answer is heard")
     page.fill("#words", "What can you do?")

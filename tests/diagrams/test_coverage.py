@@ -11,6 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import msgspec
+import pytest
 
 from diagrams.coverage import Coverage, CoverageFile, path_overlay
 from diagrams.extract import conversation_model
@@ -91,10 +92,12 @@ def test_a_path_is_lit_and_numbered_and_the_rest_faint() -> None:
     assert list(blemishes(lay_out(MODEL, overlay))) == []
 
 
-def test_a_test_run_writes_down_what_it_took(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_test_run_writes_down_what_it_took(tmp_path: Path, workers: str) -> None:
     out = tmp_path / "taken.json"
+    pytest_in = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", workers]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/charts/test_interruptions.py"],
+        [*pytest_in, "tests/charts/test_interruptions.py"],
         cwd=ROOT, env={**os.environ, "VOICECHART_COVERAGE": str(out)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout

@@ -96,7 +96,8 @@ def payload(message: Message) -> Message:
 async def call_server(server: str, session_id: str | None = None) -> AsyncIterator[Client]:
     """Connect and wait for the `session` message."""
     session_id = session_id or str(uuid.uuid4())
-    async with connect(socket_url(server, session_id), max_size=None) as socket:
+    # With a full queue of what nobody read, the goodbye would not be read either, for ten seconds.
+    async with connect(socket_url(server, session_id), max_size=None, max_queue=None) as socket:
         client = Client(socket, session_id)
         await client.next_type("session")
         yield client

@@ -94,7 +94,7 @@ async def test_sigterm_lets_a_question_end_and_be_answered(server: ServerProcess
 
 async def test_sigterm_lets_the_answer_end_first(server: ServerProcess) -> None:
     async with call_server(server.url) as client:
-        await client.type("what can you do")  # some five seconds, within the eight of a drain
+        await client.type("tell me about pace")  # some five seconds, within the eight of a drain
         await client.next_type("tts_chunk")
         server.process.send_signal(signal.SIGTERM)
         await client.next(

@@ -75,7 +75,7 @@ async def test_a_typed_question_is_echoed_answered_and_spoken(live_server: str) 
 
 async def test_audio_comes_at_most_a_second_ahead_of_real_time(live_server: str) -> None:
     async with call_server(live_server) as client:
-        await client.type("tell me about interrupting")
+        await client.type("tell me about pace")
         loop = asyncio.get_running_loop()
         await client.next_type("tts_chunk")
         began = loop.time()

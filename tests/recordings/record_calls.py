@@ -204,7 +204,7 @@ async def record(url: str, name: str) -> None:
 
 async def main(names: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        server = ServerProcess(Path(folder))
+        server = ServerProcess(Path(folder), "--knowledge", "knowledge")
         try:
             for name in names or CALLS:
                 await record(server.wait_ready().url, name)
