@@ -29,7 +29,11 @@ _STATES = {
 """Whose colour a step has: who has the floor for its sake."""
 _TRANSPORTS = {"ws": "WebSocket", "webrtc": "WebRTC"}
 _WIDTH, _LEFT, _RIGHT = 960, 236, 84
-_TOP, _ROW, _BAR = 138, 36, 20
+_TOP, _ROW, _BAR = 160, 36, 20
+_ROOM = 1.08
+"""Of the longest bar: what stands behind it is on the same ground."""
+_SMALLEST = 7.0
+"""A state's name that would be written smaller is left out."""
 _SHORTEST = 3.0
 """Width of the shortest bar: what takes a millisecond is still to be seen."""
 
@@ -65,16 +69,17 @@ def draw_turn(result: TurnBench, transport: Transport | None = None) -> str:
             "./run bench turn --picture FILE.svg"
         )
     bars = list(_bars(calls))
-    scale = _Scale(max([GOAL_S, *(bar.end_p95 for bar in bars)]))
+    scale = _Scale(max([GOAL_S, *(bar.end_p95 for bar in bars)]) * _ROOM)
+    grounds = _grounds(bars, scale)
     height = _TOP + _ROW * len(bars) + 74
     body = "\n".join(
         [
             f'<rect width="{_WIDTH}" height="{height}" rx="14" fill="{CARD.light}"/>',
             *_heading(result, drawn, len(calls)),
-            *_grounds(bars, scale, height),
+            *_drawn_grounds(grounds, scale, height),
             *_axis(scale, height),
-            *(line for place, bar in enumerate(bars) for line in _drawn(bar, place, scale)),
             *_moments(calls, scale, height),
+            *(line for place, bar in enumerate(bars) for line in _drawn(bar, place, scale, grounds)),
         ]
     )
     return (
@@ -100,7 +105,7 @@ class _Scale:
     """Seconds to places."""
 
     def __init__(self, longest_s: float) -> None:
-        self.until_s = math.ceil(longest_s * 20 + 0.2) / 20
+        self.until_s = math.ceil(longest_s * 20) / 20
 
     def x(self, seconds: float) -> float:
         width = _WIDTH - _LEFT - _RIGHT
@@ -117,14 +122,15 @@ def _heading(result: TurnBench, transport: Transport, calls: int) -> Iterator[st
     yield _text(28, 88, key, size=13, tint="soft")
 
 
-def _grounds(bars: Sequence[_Bar], scale: _Scale, height: int) -> Iterator[str]:
-    """Yield what lies behind the bars: which state the conversation is in."""
+def _grounds(bars: Sequence[_Bar], scale: _Scale) -> list[tuple[str, float, float]]:
+    """Return what lies behind the bars: the state that the conversation is in, from when on, and until when."""
     ends = {bar.step: bar.end for bar in bars}
     thinking, speaking = ends.get("end_of_turn", 0.0), ends.get("voice", ends.get("delivery", 0.0))
-    spans = [
-        ("LISTENING", 0.0, thinking), ("THINKING", thinking, speaking), ("SPEAKING", speaking, scale.until_s),
-    ]  # fmt: skip
-    for state, begin, end in spans:
+    return [("LISTENING", 0.0, thinking), ("THINKING", thinking, speaking), ("SPEAKING", speaking, scale.until_s)]
+
+
+def _drawn_grounds(grounds: Sequence[tuple[str, float, float]], scale: _Scale, height: int) -> Iterator[str]:
+    for state, begin, end in grounds:
         left, right = scale.x(begin), scale.x(end)
         colours = PALETTE[state]
         top, bottom = _TOP - 30, height - 52
@@ -132,8 +138,9 @@ def _grounds(bars: Sequence[_Bar], scale: _Scale, height: int) -> Iterator[str]:
             f'<rect x="{left}" y="{top}" width="{round(right - left, 1)}" height="{bottom - top}" '
             f'fill="{colours.ground}"/>'
         )
-        if right - left > width_of(state, 11, bold=True) + 8:
-            yield _text((left + right) / 2, top + 17, state, size=11, bold=True, fill=colours.line, anchor="middle")
+        size = min(11.0, math.floor(11 * (right - left - 4) / width_of(state, 11, bold=True)))
+        if size >= _SMALLEST:
+            yield _text((left + right) / 2, top + 17, state, size=size, bold=True, fill=colours.line, anchor="middle")
 
 
 def _axis(scale: _Scale, height: int) -> Iterator[str]:
@@ -148,7 +155,9 @@ def _axis(scale: _Scale, height: int) -> Iterator[str]:
     )  # fmt: skip
 
 
-def _drawn(bar: _Bar, place: int, scale: _Scale) -> Iterator[str]:
+def _drawn(
+    bar: _Bar, place: int, scale: _Scale, grounds: Sequence[tuple[str, float, float]]
+) -> Iterator[str]:  # fmt: skip
     middle = _TOP + _ROW * place + _ROW / 2
     colour = PALETTE[_STATES[bar.step]].line
     left, right, late = scale.x(bar.begin), scale.x(bar.end), scale.x(bar.end_p95)
@@ -160,7 +169,11 @@ def _drawn(bar: _Bar, place: int, scale: _Scale) -> Iterator[str]:
         f'<rect x="{left}" y="{middle - _BAR / 2}" width="{round(right - left, 1)}" height="{_BAR}" rx="4" '
         f'fill="{colour}"/>'
     )
-    yield _text(max(late, right) + 8, middle + 4.5, f"{bar.took * 1000:.0f} ms", size=13, bold=True)
+    x = max(late, right) + 8
+    behind = next((state for state, _, end in grounds if x < scale.x(end)), grounds[-1][0])
+    yield _text(
+        x, middle + 4.5, f"{bar.took * 1000:.0f} ms", size=13, bold=True, halo=PALETTE[behind].ground
+    )  # fmt: skip
 
 
 def _moments(calls: Sequence[TurnCall], scale: _Scale, height: int) -> Iterator[str]:
@@ -178,11 +191,13 @@ def _moments(calls: Sequence[TurnCall], scale: _Scale, height: int) -> Iterator[
 
 def _text(
     x: float, y: float, said: str, *, size: float, tint: str = "ink", fill: str = "", bold: bool = False,
-    anchor: str = "start",
+    anchor: str = "start", halo: str = "",
 ) -> str:  # fmt: skip
+    """Return a text; its halo, in the colour of the ground, keeps it apart from a line behind it."""
+    around = f' stroke="{halo}" stroke-width="4" paint-order="stroke"' if halo else ""
     weight = ' font-weight="bold"' if bold else ""
-    width = width_of(said, size, bold=bold)
+    width = f'textLength="{width_of(said, size, bold=bold):.1f}" lengthAdjust="spacingAndGlyphs"'
     return (
-        f'<text x="{round(x, 1)}" y="{round(y, 1)}" font-size="{size}" fill="{fill or TINTS[tint].light}"{weight} '
-        f'text-anchor="{anchor}" textLength="{width:.1f}" lengthAdjust="spacingAndGlyphs">{escape(said)}</text>'
+        f'<text x="{round(x, 1)}" y="{round(y, 1)}" font-size="{size}" fill="{fill or TINTS[tint].light}"{weight}'
+        f'{around} text-anchor="{anchor}" {width}>{escape(said)}</text>'
     )

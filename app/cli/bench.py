@@ -10,6 +10,7 @@ import rich_click as click
 
 from app.bench.bus import bench_bus
 from app.bench.figures import machine_after, machine_before
+from app.cli.bench_again import again
 from app.cli.bench_chart import chart
 from app.cli.bench_endpointing import endpointing
 from app.cli.bench_models import stt, tts
@@ -25,6 +26,7 @@ def command() -> None:
     """Measure this machine: nothing here is a test, so nothing here fails for being slow."""
 
 
+command.add_command(again)
 command.add_command(chart)
 command.add_command(endpointing)
 command.add_command(stt)

@@ -7,25 +7,28 @@ from pathlib import Path
 
 import msgspec
 import rich_click as click
+from click.core import ParameterSource
 from rich.table import Table
 
 from app.bench.clips import FOLDER, BadClips
 from app.bench.picture import draw_turn
-from app.bench.sequential import PARTS, WAYS, NoVoice, Parts, SequentialBench, bench_sequential
+from app.bench.sequential import NoVoice
 from app.bench.turn import TurnBench, bench_turn, own_server
 from app.caller.link import Transport
 from app.caller.report import STAGES
 from app.caller.wav import BadRecording
 from app.cli.address import SERVER_URL
-from app.cli.bench_tables import new_table, progress, shown_ms, shown_s, table_console
+from app.cli.bench_sequential import measure_sequential
+from app.cli.bench_tables import new_table, progress, shown_s, table_console
 from app.cli.files import replace_file
-from app.settings import load_settings
 from statecharts.events import VoicechartError
 
 __all__ = ["turn"]
 
 MOST_CALLERS = 64
 """More than one machine can be for its own sake: the callers, too, take their share of it."""
+_OF_THE_SERVER = frozenset({"url", "transports", "callers", "keep", "measured", "picture"})
+_OF_A_MEASUREMENT = frozenset({"files", "url", "transports", "callers", "repeat"})
 _DELAY = click.FloatRange(min=0, max=60)
 
 
@@ -55,12 +58,14 @@ _DELAY = click.FloatRange(min=0, max=60)
     "--answer-delay", type=_DELAY, default=0.0,
     help="With --sequential: every sentence of an answer takes so much longer, as one of a language model does.",
 )  # fmt: skip
+@click.option("--keep", type=click.Path(path_type=Path, dir_okay=False), help="Write what --json prints to FILE.json.")
 @click.option("--from", "measured", type=click.Path(path_type=Path), help="Measure nothing: show what --json printed.")
 @click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), help="Draw where the time goes: FILE.svg.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def turn(
     files: tuple[Path, ...], repeat: int, callers: int, url: str | None, transports: tuple[Transport, ...],
-    sequential: bool, intent_delay: float, answer_delay: float, measured: Path | None, picture: Path | None,
+    sequential: bool, intent_delay: float, answer_delay: float, keep: Path | None, measured: Path | None,
+    picture: Path | None,
     as_json: bool,
 ) -> None:  # fmt: skip
     """Speak FILES (default: the clips in tests/speech) in real time; print how long the caller waits at each stage.
@@ -68,21 +73,16 @@ def turn(
     All times run from the true end of the speech in the clip, on the caller's clock. Exit code 1 if no call was
     answered.
     """
-    if sequential and (url or transports or picture or measured or callers > 1):
-        raise click.UsageError("--sequential has no server, no callers and no picture: leave those options out.")
-    if not sequential and (intent_delay or answer_delay):
-        raise click.UsageError("--intent-delay and --answer-delay slow the parts of --sequential; add it.")
-    if measured and (files or url or transports or callers > 1 or repeat > 1):
-        raise click.UsageError("--from shows what was measured before: files, callers and server are in it.")
+    _assert_sensible(sequential, bool(intent_delay or answer_delay), measured is not None)
     try:
         if sequential:
-            _show_sequential(asyncio.run(_sequential(_clips(files), repeat, intent_delay, answer_delay)), as_json)
+            measure_sequential(
+                _clips(files), repeat=repeat, intent_delay_s=intent_delay, answer_delay_s=answer_delay, as_json=as_json
+            )
             return
         wanted: tuple[Transport, ...] = transports or ("ws", "webrtc")
         result = _read(measured) if measured else asyncio.run(_turn(_clips(files), repeat, callers, url, wanted))
-        if picture is not None:
-            replace_file(picture, draw_turn(result).encode())
-            click.echo(f"wrote {picture}", err=True)
+        _keep(result, keep, picture)
     except (BadRecording, BadClips, NoVoice) as error:
         raise click.BadParameter(str(error), param_hint="FILES") from error
     except VoicechartError as error:
@@ -93,6 +93,32 @@ def turn(
         _print_turn(result)
     if not any(call.answered for call in result.calls):
         raise click.ClickException("no call was answered")
+
+
+def _assert_sensible(sequential: bool, slowed: bool, shown: bool) -> None:
+    """Raise click.UsageError if options were given that have nothing to do with what is asked for."""
+    context = click.get_current_context()
+    assert context is not None
+    given = {name for name in context.params if context.get_parameter_source(name) == ParameterSource.COMMANDLINE}
+    if sequential and given & _OF_THE_SERVER:
+        raise click.UsageError("--sequential has no server, no callers and no picture: leave those options out.")
+    if slowed and not sequential:
+        raise click.UsageError("--intent-delay and --answer-delay slow the parts of --sequential; add it.")
+    for name in ("keep", "picture"):  # a measurement of minutes must not be lost for want of a folder
+        path = context.params[name]
+        if path is not None and not path.absolute().parent.is_dir():
+            raise click.UsageError(f"cannot write {path}: there is no folder {path.absolute().parent}.")
+    if shown and given & _OF_A_MEASUREMENT:
+        raise click.UsageError("--from shows what was measured before: files, callers and server are in it.")
+
+
+def _keep(result: TurnBench, keep: Path | None, picture: Path | None) -> None:
+    if keep is not None:
+        replace_file(keep, msgspec.json.encode(result) + b"\n")
+        click.echo(f"wrote {keep}", err=True)
+    if picture is not None:
+        replace_file(picture, draw_turn(result).encode())
+        click.echo(f"wrote {picture}", err=True)
 
 
 def _clips(files: tuple[Path, ...]) -> tuple[Path, ...]:
@@ -145,62 +171,10 @@ def _table(result: TurnBench, transport: Transport) -> Table:
         told.append(f"{len(gaps)} answers with a gap" + (f" (the longest {max(gaps):.2f} s)" if gaps else ""))
     crowd = "" if result.callers == 1 else f", {result.callers} callers at once"
     table = new_table(
-        f"{transport}{crowd}: {', '.join(told)}; seconds from the true end of the speech",
-        "stage", "n", "p50", "p95", "by the server's own account: n", "p50", "p95", right=1,
+        f"{transport}{crowd}: {', '.join(told)}; seconds from the true end",
+        "stage", "n", "p50", "p95", "by the server's account: n", "p50", "p95", right=1,
     )  # fmt: skip
     stages, server = result.caller[transport], result.server[transport]
     for name in [name for name in STAGES if name in stages] + [name for name in server if name not in stages]:
         table.add_row(STAGES.get(name, name), *shown_s(stages.get(name)), *shown_s(server.get(name)))
     return table
-
-
-async def _sequential(
-    clips: tuple[Path, ...], repeat: int, intent_delay_s: float, answer_delay_s: float
-) -> SequentialBench:
-    from app.wiring import SileroDetector, load_parts
-
-    loaded = await load_parts(load_settings(), ("gateway", "workers"), progress().print)
-    assert loaded.call_services is not None
-    assert loaded.classifier is not None
-    assert loaded.answerer is not None
-    services = loaded.call_services
-    parts = Parts(SileroDetector(), services.recogniser, loaded.classifier, loaded.answerer, services.voice)
-    try:
-        return await bench_sequential(
-            parts, clips, repeat=repeat, intent_delay_s=intent_delay_s, answer_delay_s=answer_delay_s,
-            tell=progress().print,
-        )  # fmt: skip
-    finally:
-        services.recogniser.close()
-        services.voice.close()
-
-
-def _show_sequential(result: SequentialBench, as_json: bool) -> None:
-    if as_json:
-        click.echo(msgspec.json.encode(result))
-        return
-    console = table_console()
-    console.print(str(result.machine))
-    slowed = [
-        f"{what} slowed by {seconds:g} s"
-        for what, seconds in (("intents", result.intent_delay_s), ("every sentence", result.answer_delay_s))
-        if seconds
-    ]
-    ways = new_table(
-        f"{result.questions} questions{''.join(f', {one}' for one in slowed)}; seconds from the true end of the speech "
-        "to the first audio",
-        "each row does what the one above does, and", "n", "p50", "p95", "saved", "of all", right=1,
-    )  # fmt: skip
-    whole = before = result.ways["sequential"].median
-    for way, meaning in WAYS.items():
-        figures = result.ways[way]
-        saved = [f"{before - figures.median:.3f}", f"{(before - figures.median) / whole:.1%}"]
-        ways.add_row(meaning, *shown_s(figures), *(["", ""] if way == "sequential" else saved))
-        before = figures.median
-    ways.add_section()
-    ways.add_row("all of it", "", "", "", f"{whole - before:.3f}", f"{(whole - before) / whole:.1%}")
-    console.print(ways)
-    parts = new_table("the parts; milliseconds", "part", "n", "p50", "p95", right=1)
-    for part, meaning in PARTS.items():
-        parts.add_row(meaning, *shown_ms(result.parts[part]))
-    console.print(parts)
