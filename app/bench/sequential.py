@@ -44,7 +44,7 @@ WAYS = {
 """Each does what the one before it does, and one thing more."""
 PARTS = {
     "words": "words recognised, at the end of the turn",
-    "words_noticed": "words recognised, as the caller falls silent",
+    "words_ahead": "words recognised, as soon as the caller may be done",
     "one_by_one": "intent, then the whole answer",
     "together": "intent and the whole answer at the same time",
     "first_found": "intent and the first sentence at the same time",
@@ -124,6 +124,11 @@ class _Heard(Struct, frozen=True):
     def fixed_end(self) -> float:
         """When the turn ends if the words are not asked."""
         return self.voice_end + _POLICY.end_of_turn_s
+
+    @property
+    def begun(self) -> float:
+        """When its words begin to be recognised, unless that waits for the end of the turn."""
+        return self.voice_end + _POLICY.recognise_ahead_s if _POLICY.recognise_ahead_s else self.noticed
 
     def until(self, end: float) -> bytes:
         """Return what the recogniser is given."""
@@ -211,8 +216,8 @@ async def _measure(heard: _Heard, worker: Slowed, parts: Parts) -> tuple[dict[st
         if not number:
             took["first_sentence"] = time.perf_counter() - began
     lap("all_sound")
-    text = await _words(parts.recogniser, heard.until(heard.noticed))
-    lap("words_noticed")
+    text = await _words(parts.recogniser, heard.until(heard.begun))
+    lap("words_ahead")
     await asyncio.gather(worker.intent(text), _all_sentences(worker, text))
     lap("together")
     judged, first = await asyncio.gather(worker.intent(text), _first_sentence(worker, text))
@@ -225,7 +230,7 @@ async def _measure(heard: _Heard, worker: Slowed, parts: Parts) -> tuple[dict[st
 def _put_together(heard: _Heard, text: str, took: dict[str, float]) -> dict[str, float]:
     """Return when the first audio is there, in seconds of the recording, by way."""
     known = heard.fixed_end + took["words"]
-    guessed = heard.noticed + took["words_noticed"]
+    guessed = max(heard.noticed, heard.begun + took["words_ahead"])  # nobody is told before it counts as silence
     ready = guessed + took["first_found"] + took["first_sound"]
     return {
         "sequential": known + took["one_by_one"] + took["all_sound"],

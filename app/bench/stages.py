@@ -8,6 +8,9 @@ from typing import TypeAlias
 import msgspec
 
 from app.replay.call_log import CallLog, LoggedFact
+from app.replay.refold import rules_of
+from statecharts.phrases import Phrases
+from statecharts.policy import Policy
 
 __all__ = ["STEPS", "Steps", "steps_of"]
 
@@ -34,14 +37,20 @@ def steps_of(log: CallLog, true_end: float, received_s: float) -> Steps:
         log: The call.
         true_end: When the caller's speech truly ended, Unix seconds on the clock of the server's machine.
         received_s: When the first answer audio was received, in seconds from then.
+
+    Raises:
+        BadLog: The rules in it cannot be read.
     """
     turn, began = _last_turn(log.facts)
     if began is None:
         return {}
+    ahead_s = rules_of(log, (Policy(), Phrases()))[0].recognise_ahead_s
     told = dict(_moments(log.facts, began, turn))
+    if "noticed" in told:
+        told["begun"] = told["voice_end"] + ahead_s if ahead_s else told["noticed"]
     told["true_end"], told["received"] = true_end, true_end + received_s
     spans = {
-        "detector": ("true_end", "voice_end"), "silence": ("voice_end", "noticed"), "recogniser": ("noticed", "words"),
+        "detector": ("true_end", "voice_end"), "silence": ("voice_end", "noticed"), "recogniser": ("begun", "words"),
         "end_of_turn": ("noticed", "turn"), "intent": ("asked", "intent"), "retrieval": ("asked", "sentence"),
         "voice": ("to_say", "sent"), "delivery": ("sent", "received"),
     }  # fmt: skip

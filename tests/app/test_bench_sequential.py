@@ -20,6 +20,8 @@ class _Stream:
     def __init__(self, voiced: int) -> None:
         self._left = voiced
 
+    def reset(self) -> None: ...
+
     def probability(self, chunk: bytes) -> float:
         self._left -= 1
         return 1.0 if self._left >= 0 else 0.0

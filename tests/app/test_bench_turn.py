@@ -16,6 +16,7 @@ from app.bench.turn import TurnBench, TurnCall, figures
 from app.caller.link import Transport
 from app.caller.wav import write_wav
 from app.replay.call_log import CallLog, decode_log
+from statecharts.policy import Policy
 from tests.app.caller_material import pcm16
 from tests.speech import FOLDER
 
@@ -37,9 +38,10 @@ def test_the_steps_of_a_turn_follow_one_another_from_the_true_end_to_the_ear() -
     true_end = at(log, "voice.vad.speech_stopped") - 0.25
     steps = steps_of(log, true_end, sent - true_end + 0.004)
     assert list(steps) == list(STEPS)
-    assert steps["detector"] == (0.0, pytest.approx(0.09, abs=0.001))
-    assert steps["silence"] == (steps["detector"][1], pytest.approx(0.25, abs=0.001))
-    assert steps["recogniser"][0] == steps["end_of_turn"][0] == steps["silence"][1]
+    assert steps["detector"] == pytest.approx((0.0, 0.09), abs=0.001)
+    assert steps["silence"] == pytest.approx((steps["detector"][1], 0.25), abs=0.001)
+    assert steps["end_of_turn"][0] == steps["silence"][1]
+    assert steps["recogniser"][0] == pytest.approx(steps["silence"][0] + Policy().recognise_ahead_s, abs=0.001)
     assert steps["intent"][0] == steps["retrieval"][0] == steps["recogniser"][1]
     assert steps["voice"][1] == steps["delivery"][0] == pytest.approx(sent - true_end, abs=0.001)
     assert steps["delivery"][1] - steps["delivery"][0] == pytest.approx(0.004, abs=0.001)
