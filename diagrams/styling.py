@@ -8,10 +8,10 @@ from html import unescape
 from diagrams.lettering import width_of
 from diagrams.palette import CARD, NEUTRAL, OTHERS, PALETTE, TINTS
 
-__all__ = ["styled"]
+__all__ = ["FONTS", "dark_style", "styled"]
 
 # Without Helvetica or one of its like, DejaVu's narrow cut comes nearest in width.
-_FONTS = "Helvetica,Arial,'Liberation Sans',Arimo,'DejaVu Sans Condensed',sans-serif"
+FONTS = "Helvetica,Arial,'Liberation Sans',Arimo,'DejaVu Sans Condensed',sans-serif"
 _TEXT = re.compile(r'<text (?:xml:space="preserve" )?([^>]*?) font-family="[^"]*"([^>]*)>([^<]*)</text>')
 _SIZE = re.compile(r'font-size="([\d.]+)"')
 
@@ -25,12 +25,12 @@ def styled(svg: bytes) -> bytes:
     text = re.sub(r'<g id="(?:graph|node|edge|clust|a_)[^"]*"', "<g", text)
     text = re.sub(
         r'<svg width="[^"]*" height="[^"]*"',
-        f'<svg class="voicechart" role="img" width="100%" font-family="{_FONTS}"', text, count=1,
+        f'<svg class="voicechart" role="img" width="100%" font-family="{FONTS}"', text, count=1,
     )  # fmt: skip
     text = re.sub(r"<text [^>]*> </text>\n?", "", text)
     text = _TEXT.sub(_measured, text)
     end = text.index(">") + 1
-    return (text[:end] + _style(text) + text[end:]).encode()
+    return (text[:end] + dark_style(text) + text[end:]).encode()
 
 
 def _measured(found: re.Match[str]) -> str:
@@ -45,7 +45,7 @@ def _measured(found: re.Match[str]) -> str:
     )
 
 
-def _style(svg: str) -> str:
+def dark_style(svg: str) -> str:
     """Return rules that give every colour that occurs its counterpart when it is dark around."""
     every = (*PALETTE.values(), *OTHERS, NEUTRAL)
     swaps = {colours.line: colours.dark_line for colours in every}

@@ -17,7 +17,9 @@ from msgspec import Struct
 
 from adapters.detectors.port import Detector
 from adapters.recognisers.port import Recogniser
-from app.caller.wav import MIC_RATE_HZ, read_wav
+from app.bench.clips import read_speech
+from app.caller.report import percentile
+from app.caller.wav import MIC_RATE_HZ
 from app.gateway.voice_activity import ChunkedActivity
 from statecharts.effects import CancelTimer, StartTimer, TurnBegan, Withdrawn
 from statecharts.events import Connected, Event, SpeechStarted, SpeechStopped, SttFinal, TimerFired
@@ -59,6 +61,8 @@ class RuleFigures(Struct, frozen=True):
     n: int
     delay_median: float
     delay_p95: float
+    early: int
+    """Recordings whose last turn ended before the speech in them did: they count for no delay."""
     cut_offs: int
     taken_back: int
 
@@ -86,7 +90,7 @@ async def bench_endpointing(
     endings: list[Ending] = []
     for number, path in enumerate(clips, 1):
         tell(f"{number} of {len(clips)}: {path.name}")
-        speech = read_wav(path)
+        speech = read_speech(path)
         pcm = speech.pcm + bytes(round(TAIL_S * MIC_RATE_HZ) * 2)
         edges = list(_edges(detector, pcm))
         words = _Words(recogniser, pcm)
@@ -180,9 +184,9 @@ async def _run(rule: str, policy: Policy, clip: str, end_s: float, edges: Sequen
 
 
 def _figures(rule: str, endings: Sequence[Ending]) -> RuleFigures:
-    delays = sorted(one.delay_s for one in endings if one.delay_s == one.delay_s)
+    delays = [one.delay_s for one in endings if one.delay_s >= 0]
     return RuleFigures(
         rule=rule, n=len(delays), delay_median=round(statistics.median(delays), 3),
-        delay_p95=round(delays[min(len(delays) - 1, int(0.95 * len(delays)))], 3),
+        delay_p95=round(percentile(delays, 0.95), 3), early=sum(one.delay_s < 0 for one in endings),
         cut_offs=sum(one.cut_offs for one in endings), taken_back=sum(one.taken_back for one in endings),
     )  # fmt: skip

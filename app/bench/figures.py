@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import median
 
 from msgspec import Struct
@@ -19,6 +20,7 @@ class Machine(Struct, frozen=True, kw_only=True):
     """Where the numbers come from."""
 
     cores: int
+    processor: str = ""
     system: str
     python: str
     load_before: float
@@ -27,7 +29,7 @@ class Machine(Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         return (
-            f"{self.cores} cores, {self.system}, Python {self.python}, "
+            f"{self.cores} cores, {self.processor or 'unknown processor'}, {self.system}, Python {self.python}, "
             f"load {self.load_before} before and {self.load_after} after"
         )
 
@@ -44,10 +46,21 @@ def machine_before() -> Machine:
     """Describe this machine as a benchmark begins."""
     return Machine(
         cores=os.cpu_count() or 1,
+        processor=_processor(),
         system=f"{platform.system()} {platform.machine()}",
         python=platform.python_version(),
         load_before=round(os.getloadavg()[0], 2),
     )
+
+
+def _processor() -> str:
+    """Return what the processor calls itself, as far as the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor())
 
 
 def machine_after(before: Machine) -> Machine:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import csv
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -11,20 +10,15 @@ from pathlib import Path
 from msgspec import Struct
 
 from adapters.recognisers.port import Recogniser
+from app.bench.clips import MANIFEST, BadClips, manifest_rows
 from app.bench.figures import Figures, Machine, figures_of, machine_after, machine_before
 from app.bench.word_errors import word_errors, words_of
 from app.caller.wav import read_wav
-from statecharts.events import VoicechartError
 
-__all__ = ["MANIFEST", "BadClips", "Clip", "Crowd", "Hearing", "Length", "SttBench", "bench_stt", "read_clips"]
+__all__ = ["Clip", "Crowd", "Hearing", "Length", "SttBench", "bench_stt", "read_clips"]
 
-MANIFEST = "manifest.csv"
 LENGTHS_S = (0.0, 1.5, 3.0, 6.0, 30.0)
 """Clips are counted together by their length, between these."""
-
-
-class BadClips(VoicechartError):
-    """A folder that holds no clips with their words."""
 
 
 class Clip(Struct, frozen=True):
@@ -89,17 +83,12 @@ def read_clips(folder: Path) -> list[Clip]:
         BadClips: There is no manifest, or it names none.
         BadRecording: A clip cannot be read.
     """
-    manifest = folder / MANIFEST
-    try:
-        with manifest.open(newline="", encoding="utf-8") as file:
-            rows = [(row["file"], row["transcript"]) for row in csv.DictReader(file)]
-    except (OSError, KeyError) as error:
-        raise BadClips(
-            f"cannot read the clips' list {manifest}: {error}. It is a CSV file with the columns file and transcript."
-        ) from error
+    rows = manifest_rows(folder)
     if not rows:
-        raise BadClips(f"{manifest} names no clips")
-    return [Clip(name, read_wav(folder / name).pcm, transcript) for name, transcript in rows]
+        raise BadClips(f"{folder / MANIFEST} names no clips")
+    if "transcript" not in rows[0]:
+        raise BadClips(f"{folder / MANIFEST} has no column transcript; it says what is said in each clip.")
+    return [Clip(row["file"], read_wav(folder / row["file"]).pcm, row["transcript"]) for row in rows]
 
 
 async def bench_stt(

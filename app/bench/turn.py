@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import random
 import socket
 import sys
 import tempfile
@@ -15,17 +17,26 @@ import msgspec
 from msgspec import Struct
 
 from adapters.guardian import guarded
+from app.bench.clips import read_speech
 from app.bench.figures import Figures, Machine, figures_of, machine_after, machine_before
+from app.bench.stages import Steps, steps_of
 from app.caller.call import ANSWER_TIMEOUT_S, Call, open_link
-from app.caller.link import ServerUnreachable, Transport, open_http
+from app.caller.link import CallRefused, ServerUnreachable, Transport, is_loopback, open_http
 from app.caller.report import STAGES, CallReport
-from app.caller.wav import Speech, read_wav
+from app.caller.wav import Speech
+from app.replay.call_log import decode_log
 from statecharts.events import VoicechartError
 
 __all__ = ["ServerFailed", "TurnBench", "TurnCall", "bench_turn", "figures", "own_server"]
 
 LISTEN_S = 0.5
-"""How much of each answer is listened to, in seconds: its beginning is what is measured."""
+"""How much of each answer one caller alone listens to, in seconds: its beginning is what is measured."""
+WITHIN_S = 4.0
+"""Several callers begin within this time, about as long as it takes to ask something."""
+PAUSE_S = (0.5, 2.0)
+"""Between the end of an answer and the next call of the same caller."""
+GAP_S = 0.02
+"""Less silence inside an answer than one frame is none."""
 READY_TIMEOUT_S = 60.0
 """Longest wait for a server of our own, in seconds; a warm start takes six."""
 STOP_TIMEOUT_S = 10.0
@@ -37,17 +48,24 @@ class ServerFailed(VoicechartError):
 
 
 class TurnCall(Struct, frozen=True, kw_only=True):
-    """One call of the benchmark; stages in seconds from the true end of the speech."""
+    """One call of the benchmark; stages and steps in seconds from the true end of the speech."""
 
     transport: Transport
+    caller_number: int = 1
     clip: str
     answered: bool
+    early: bool = False
+    """The answer began before the speech was over: the turn was ended too early, which no latency should gain by."""
     problem: str
     transcript: str
     caller: dict[str, float]
-    """On the caller's one clock."""
+    """On the caller's one clock; `audio_sent` only where server and caller share the machine's clock."""
     server: dict[str, float]
     """The server's own account, `stages` of `GET /sessions/{id}/turns`; empty if it gives none."""
+    steps: Steps = {}
+    """Where the time went, on the caller's clock; empty where the two do not share one."""
+    gaps_s: list[float] = []
+    """Silences inside the answer because its next piece was late."""
 
 
 class TurnBench(Struct, frozen=True, kw_only=True):
@@ -55,6 +73,7 @@ class TurnBench(Struct, frozen=True, kw_only=True):
 
     url: str
     machine: Machine
+    callers: int = 1
     calls: list[TurnCall]
     caller: dict[Transport, dict[str, Figures]]
     server: dict[Transport, dict[str, Figures]]
@@ -66,46 +85,113 @@ async def bench_turn(
     *,
     transports: Sequence[Transport],
     repeat: int,
+    callers: int = 1,
     tell: Callable[[str], None],
 ) -> TurnBench:
-    """Speak every clip `repeat` times over every transport, one call after the other.
+    """Have every caller speak every clip `repeat` times over every transport.
+
+    One caller hears the beginning of each answer. Several at once call as people do: each begins at a time of their
+    own, hears the whole answer, and calls again after a pause.
 
     Raises:
         BadRecording: A clip cannot be spoken; nothing was called yet.
+        BadClips: The clips' manifest cannot be used.
         ServerUnreachable: Nobody answers at `url`.
         CallRefused: The server takes no calls.
     """
-    speeches = [(clip.name, read_wav(clip)) for clip in clips]
+    speeches = [(clip.name, read_speech(clip)) for clip in clips]
     machine = machine_before()
-    plan = [(transport, *speech) for _ in range(repeat) for transport in transports for speech in speeches]
-    calls: list[TurnCall] = []
-    for number, (transport, name, speech) in enumerate(plan, 1):
-        call = await _one_call(url, transport, name, speech)
-        calls.append(call)
-        outcome = f"first audio after {call.caller['first_audio']:.3f} s" if call.answered else call.problem
-        tell(f"{number}/{len(plan)}  {transport}  {name}  {outcome}")
+    done = _Done(len(transports) * callers * repeat * len(speeches), tell)
+    try:
+        for transport in transports:
+            async with asyncio.TaskGroup() as group:
+                for number in range(callers):
+                    group.create_task(_calls(url, transport, speeches * repeat, number, callers, done))
+    except* VoicechartError as errors:
+        raise errors.exceptions[0] from None
+    kept = {t: [c for c in done.calls if c.transport == t and c.answered and not c.early] for t in transports}
     return TurnBench(
         url=url,
         machine=machine_after(machine),
-        calls=calls,
-        caller={t: figures([c.caller for c in calls if c.transport == t and c.answered]) for t in transports},
-        server={t: figures([c.server for c in calls if c.transport == t and c.answered]) for t in transports},
+        callers=callers,
+        calls=done.calls,
+        caller={t: figures([call.caller for call in kept[t]]) for t in transports},
+        server={t: figures([call.server for call in kept[t]]) for t in transports},
     )
 
 
-async def _one_call(url: str, transport: Transport, clip: str, speech: Speech) -> TurnCall:
+class _Done:
+    """The calls that are over."""
+
+    def __init__(self, planned: int, tell: Callable[[str], None]) -> None:
+        self.calls: list[TurnCall] = []
+        self._planned = planned
+        self._tell = tell
+
+    def add(self, call: TurnCall) -> None:
+        self.calls.append(call)
+        outcome = f"first audio after {call.caller['first_audio']:.3f} s" if call.answered else call.problem
+        if call.early:
+            outcome = "answered before the speech was over"
+        self._tell(f"{len(self.calls)}/{self._planned}  {call.transport}  {call.clip}  {outcome}")
+
+
+async def _calls(
+    url: str, transport: Transport, speeches: Sequence[tuple[str, Speech]], number: int, callers: int, done: _Done
+) -> None:
+    draw = random.Random(number)  # the same callers in every run
+    if callers > 1:
+        await asyncio.sleep(draw.uniform(0.0, WITHIN_S))
+    for index in range(len(speeches)):
+        clip, speech = speeches[(number + index) % len(speeches)]
+        try:
+            done.add(await _one_call(url, transport, clip, speech, number, LISTEN_S if callers == 1 else math.inf))
+        except CallRefused as error:
+            if callers == 1:
+                raise
+            done.add(
+                TurnCall(
+                    transport=transport, caller_number=number + 1, clip=clip, answered=False, problem=str(error),
+                    transcript="", caller={}, server={},
+                )
+            )  # fmt: skip
+        if callers > 1:  # real time is what is measured here: people think before they call again
+            await asyncio.sleep(draw.uniform(*PAUSE_S))
+
+
+async def _one_call(
+    url: str, transport: Transport, clip: str, speech: Speech, number: int, listen_s: float
+) -> TurnCall:
     async with open_link(url, transport) as (session_id, link):
-        call = Call(session_id, link, speech, timeout_s=ANSWER_TIMEOUT_S, listen_s=LISTEN_S)
+        call = Call(session_id, link, speech, timeout_s=ANSWER_TIMEOUT_S, listen_s=listen_s)
         report = await call.run(lambda _at, _line: None)
+    latencies, steps = report.latencies, {}
+    received_s = latencies.get("first_audio")
+    if received_s is not None and is_loopback(url):
+        steps = await _steps(url, report, report.opened_at + speech.end_s, received_s)
+        if "voice" in steps:
+            latencies = {**latencies, "audio_sent": steps["voice"][1]}
     return TurnCall(
         transport=transport,
+        caller_number=number + 1,
         clip=clip,
         answered=report.answered,
+        early=received_s is not None and received_s < 0,
         problem=report.problem,
         transcript=report.transcript,
-        caller=report.latencies,
+        caller=latencies,
         server=await _server_stages(url, report),
+        steps=steps,
+        gaps_s=[gap_s for gap_s in report.gaps_s if gap_s > GAP_S],
     )
+
+
+async def _steps(url: str, report: CallReport, true_end: float, received_s: float) -> Steps:
+    async with open_http(url) as http:
+        response = await http.get(f"/sessions/{report.session_id}/log")
+    if not response.is_success:
+        return {}
+    return steps_of(decode_log(response.content, report.session_id), true_end, received_s)
 
 
 class _Turn(Struct):

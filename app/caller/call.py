@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from itertools import count
@@ -136,6 +137,7 @@ class Call:
         """Speak, then be silent, until the call is over; return why it was not answered, or nothing."""
         loop = asyncio.get_running_loop()
         start = self.minutes.started_at = loop.time()
+        self.minutes.opened_at = time.time()
         for index in count():
             # A frame leaves when its last sample has been spoken, as from a sound card.
             await asyncio.sleep(max(0.0, start + (index + 1) * FRAME_S - loop.time()))

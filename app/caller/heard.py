@@ -32,6 +32,8 @@ class Hearing:
     reported_s: float = 0.0
     ended: Literal["", "played", "stopped"] = ""
     """How it ended; empty while it goes on."""
+    gaps_s: list[float] = field(default_factory=list)
+    """Silences inside it, in seconds, that nobody ordered: its next audio was late."""
 
 
 @dataclass

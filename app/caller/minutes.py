@@ -46,6 +46,8 @@ class Minutes:
     def __init__(self, session_id: str, transport: Transport, player: Player, speech: Speech) -> None:
         self.started_at = math.inf
         """Clock time at which the microphone was opened; not yet, so far."""
+        self.opened_at = 0.0
+        """The same in Unix seconds."""
         self.last_problem = ""
         self._session_id = session_id
         self._transport = transport
@@ -194,4 +196,6 @@ class Minutes:
             audio_s=round(reply.received_s, 4) if reply else 0.0,
             heard_s=round(reply.played_s, 4) if reply else 0.0,
             speech_end_s=round(self._speech.end_s, 3),
+            opened_at=self.opened_at,
+            gaps_s=[round(gap_s, 4) for gap_s in reply.gaps_s] if reply else [],
         )

@@ -79,6 +79,10 @@ class ChunkPlayer:
             self.hearings.append(hearing)
         hearing.received_s += len(chunk.audio_base64) / 2 / chunk.sample_rate
         if not self._queue:
+            late_s = now - self._clock
+            flowing = hearing.started_at is not None and hearing.turn != self._paused_turn
+            if flowing and chunk.audio_base64 and late_s > 0:
+                hearing.gaps_s.append(late_s)
             self._clock = max(self._clock, now)
         self._queue.append(_Piece(hearing, chunk.audio_base64, chunk.sample_rate, chunk.is_final))
 

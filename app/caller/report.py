@@ -28,6 +28,7 @@ STAGES = {
     "end_of_turn": "turn taken (THINKING)",
     "final_text": "final transcript",
     "first_answer": "first sentence",
+    "audio_sent": "first audio sent by the server",
     "first_audio": "first audio received",
     "playback_started": "first audio played",
 }
@@ -55,6 +56,10 @@ class CallReport(Struct, frozen=True, kw_only=True):
     """Audio of the answer that was played."""
     speech_end_s: float
     """True end of the caller's speech."""
+    opened_at: float = 0.0
+    """When the microphone was opened, Unix seconds."""
+    gaps_s: list[float] = []
+    """Silences inside the answer, in seconds: its next piece was late."""
 
 
 def percentile(values: Iterable[float], share: float) -> float:

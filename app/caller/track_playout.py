@@ -25,6 +25,7 @@ class _Span:
     start: int
     end: int | None = None
     pauses: list[tuple[int, int | None]] = field(default_factory=list)
+    paused_by_order: bool = False
 
     def seconds_at(self, tick: int) -> float:
         """Return how much of this turn's own audio lies before a tick, in seconds."""
@@ -91,7 +92,11 @@ class TrackPlayer:
         elif span is not None and mark.edge == "pause":
             span.pauses.append((tick, None))
         elif span is not None and mark.edge == "resume" and span.pauses:
-            span.pauses[-1] = (span.pauses[-1][0], tick)
+            paused = span.pauses[-1][0]
+            span.pauses[-1] = (paused, tick)
+            if not span.paused_by_order:
+                span.hearing.gaps_s.append((tick - paused) / RTP_RATE_HZ)
+            span.paused_by_order = False
         elif span is not None and mark.edge == "end":
             span.end = tick
 
@@ -101,8 +106,10 @@ class TrackPlayer:
                 self._ducked = True
             case "resume":
                 self._ducked = False
-            case "pause":
-                return []  # the gateway pauses the track itself
+            case "pause":  # the gateway pauses the track itself
+                for span in self._spans:
+                    span.paused_by_order = span.paused_by_order or span.hearing.turn == turn
+                return []
             case "stop":
                 reports = self.advance(now)
                 self._cut = True

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.bench.chart import GOALS, TURNS_BEFORE_IDLE, ChartBench, Cost, bench_chart
+from app.bench.figures import machine_after, machine_before
 from app.cli.consoles import table_console
 
 __all__ = ["chart"]
@@ -20,6 +21,7 @@ __all__ = ["chart"]
 def chart(repeat: int, as_json: bool) -> None:
     """Lead a call by the flat table and by python-statemachine itself: time of a step and of a start, and memory."""
     click.secho("leading the call by both engines ...", err=True, dim=True)
+    machine = machine_before()
     found = bench_chart(repeat)
     if as_json:
         click.echo(msgspec.json.encode(found))
@@ -32,7 +34,7 @@ def chart(repeat: int, as_json: bool) -> None:
     table.add_row(*_compared("construct", ours.construct, theirs.construct))
     table.add_row(*_compared("restore from what is stored", ours.restore, theirs.restore), _us(GOALS["restore"]))
     table.add_row("memory", _kib(ours.chart_bytes), "", _kib(theirs.chart_bytes), "", "")
-    table_console().print(Group(table, Text(), _session(found)))
+    table_console().print(Group(Text(str(machine_after(machine))), Text(), table, Text(), _session(found)))
 
 
 def _compared(name: str, ours: Cost, theirs: Cost) -> list[str]:

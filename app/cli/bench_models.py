@@ -7,12 +7,11 @@ from pathlib import Path
 
 import msgspec
 import rich_click as click
-from rich.console import Console
-from rich.table import Table
 
-from app.bench.figures import Figures
+from app.bench.clips import FOLDER
 from app.bench.stt import SttBench, bench_stt, read_clips
 from app.bench.tts import TtsBench, bench_tts
+from app.cli.bench_tables import new_table, progress, shown_ms, table_console
 from app.settings import load_settings
 from statecharts.events import VoicechartError
 
@@ -20,7 +19,6 @@ __all__ = ["stt", "tts"]
 
 SHOWN = 24
 """Characters of a sentence that a table has room for."""
-CLIPS = Path(__file__).parents[2] / "tests" / "speech"
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -40,7 +38,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 @click.option(
     "--clips",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
-    default=CLIPS,
+    default=FOLDER,
     help="A folder of WAV files with a manifest.csv (columns file and transcript).  [default: tests/speech]",
 )
 @click.option(
@@ -71,16 +69,16 @@ async def _stt(folder: Path, repeat: int, callers: tuple[int, ...]) -> SttBench:
     model = load_settings().model
     recognisers = {"fast": WhisperRecogniser(model), "full": WhisperRecogniser(model, fast=False)}
     try:
-        return await bench_stt(recognisers, clips, repeat=repeat, callers=callers, tell=_progress().print)
+        return await bench_stt(recognisers, clips, repeat=repeat, callers=callers, tell=progress().print)
     finally:
         for recogniser in recognisers.values():
             recogniser.close()
 
 
 def _print_stt(result: SttBench) -> None:
-    console = Console(highlight=False)
+    console = table_console()
     console.print(str(result.machine))
-    words = _table("word errors", "recogniser", "clips", "words", "errors", "rate")
+    words = new_table("word errors", "recogniser", "clips", "words", "errors", "rate")
     for name, rate in result.error_rates.items():
         hearings = [one for one in result.hearings if one.recogniser == name]
         words.add_row(
@@ -89,18 +87,18 @@ def _print_stt(result: SttBench) -> None:
             f"{rate:.1%}",
         )
     console.print(words)
-    wrong = _table("heard otherwise", "clip", "recogniser", "heard", right=0)
+    wrong = new_table("heard otherwise", "clip", "recogniser", "heard", right=0)
     for one in result.hearings:
         if one.errors:
             wrong.add_row(one.clip, one.recogniser, one.heard)
     console.print(wrong)
-    lengths = _table("one at a time; milliseconds", "clip", "recogniser", "n", "p50", "p95")
+    lengths = new_table("one at a time; milliseconds", "clip", "recogniser", "n", "p50", "p95")
     for length in sorted(result.lengths, key=lambda one: one.above_s):
-        lengths.add_row(f"{length.above_s:g} to {length.to_s:g} s", length.recogniser, *_ms(length.took))
+        lengths.add_row(f"{length.above_s:g} to {length.to_s:g} s", length.recogniser, *shown_ms(length.took))
     console.print(lengths)
-    crowds = _table("at the same time; milliseconds", "callers", "recogniser", "n", "p50", "p95", "longest")
+    crowds = new_table("at the same time; milliseconds", "callers", "recogniser", "n", "p50", "p95", "longest")
     for crowd in result.crowds:
-        crowds.add_row(str(crowd.callers), crowd.recogniser, *_ms(crowd.took), f"{crowd.longest * 1000:.0f}")
+        crowds.add_row(str(crowd.callers), crowd.recogniser, *shown_ms(crowd.took), f"{crowd.longest * 1000:.0f}")
     console.print(crowds)
 
 
@@ -131,16 +129,16 @@ async def _tts(voice: str, repeat: int, answers: int, callers: tuple[int, ...]) 
 
     voices = {"staged": PiperVoice(), "whole": PiperVoice(staged=False)} if voice == "piper" else {voice: EspeakVoice()}
     try:
-        return await bench_tts(voices, repeat=repeat, callers=callers, answers=answers, tell=_progress().print)
+        return await bench_tts(voices, repeat=repeat, callers=callers, answers=answers, tell=progress().print)
     finally:
         for one in voices.values():
             one.close()
 
 
 def _print_tts(result: TtsBench) -> None:
-    console = Console(highlight=False)
+    console = table_console()
     console.print(str(result.machine))
-    alone = _table(
+    alone = new_table(
         "one at a time",
         "sentence",
         "voice",
@@ -155,10 +153,10 @@ def _print_tts(result: TtsBench) -> None:
         factor = one.real_time_factor
         begin = one.text if len(one.text) < SHOWN else f"{one.text[:SHOWN]}..."
         alone.add_row(
-            begin, one.voice, str(one.chars), *_ms(one.first_audio), f"{factor.median:.3f}", f"{factor.p95:.3f}"
+            begin, one.voice, str(one.chars), *shown_ms(one.first_audio), f"{factor.median:.3f}", f"{factor.p95:.3f}"
         )
     console.print(alone)
-    together = _table(
+    together = new_table(
         "answers at once",
         "callers",
         "voice",
@@ -172,21 +170,5 @@ def _print_tts(result: TtsBench) -> None:
     for run in result.together:
         longest = f"{run.longest_first_audio * 1000:.0f}"
         gaps = (str(run.with_gaps), f"{run.longest_gap * 1000:.0f}")
-        together.add_row(str(run.callers), run.voice, *_ms(run.first_audio), longest, *gaps)
+        together.add_row(str(run.callers), run.voice, *shown_ms(run.first_audio), longest, *gaps)
     console.print(together)
-
-
-def _table(title: str, *headings: str, right: int = 2) -> Table:
-    """Return an empty table; columns from the `right`th on hold numbers, none of them does if that is 0."""
-    table = Table(title=title, title_justify="left")
-    for place, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if right and place >= right else "left")
-    return table
-
-
-def _ms(figures: Figures) -> tuple[str, str, str]:
-    return str(figures.n), f"{figures.median * 1000:.0f}", f"{figures.p95 * 1000:.0f}"
-
-
-def _progress() -> Console:
-    return Console(stderr=True, highlight=False, markup=False, style="dim")

@@ -32,6 +32,7 @@ __all__ = [
     "outcome_bytes",
     "read_rules",
     "refold",
+    "rules_of",
 ]
 
 CONTEXT_FACTS = 3
@@ -103,6 +104,18 @@ def read_rules(rules: Rules, name: str) -> tuple[Policy, Phrases]:
     except msgspec.ValidationError as error:
         raise BadLog(f"{name}: its rules cannot be used by this version: {error}.") from error
     return policy, phrases
+
+
+def rules_of(log: CallLog, untold: tuple[Policy, Phrases]) -> tuple[Policy, Phrases]:
+    """Return the rules under which a call was led, `untold` if its log does not say.
+
+    Raises:
+        BadLog: It says several, or they cannot be read.
+    """
+    told = [fact.outcome.rules for fact in log.facts if fact.outcome is not None and fact.outcome.rules is not None]
+    if len(told) > 1:
+        raise BadLog(f"{log.name} was led under {len(told)} policies, one after the other; it cannot be taken as one.")
+    return read_rules(told[0], log.name) if told else untold
 
 
 class Side(Struct, frozen=True):

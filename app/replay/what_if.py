@@ -25,7 +25,7 @@ from app.replay.call_log import BadLog, CallLog
 from app.replay.caller_again import CallerAgain, is_ours
 from app.replay.course import Course, course_of
 from app.replay.known import Known, event_of
-from app.replay.refold import compare, read_rules, refold
+from app.replay.refold import compare, refold, rules_of
 from app.replay.world import World
 from app.session_record import SessionRecord, derived_id
 from statecharts.effects import CancelTimer, Effect, StartTimer
@@ -97,7 +97,7 @@ def what_if(log: CallLog, changed: dict[str, object], untold: tuple[Policy, Phra
     Raises:
         BadLog: It cannot be replayed, or was led under several policies.
     """
-    policy, phrases = _rules(log, untold)
+    policy, phrases = rules_of(log, untold)
     run = [item.folded for item in refold(log, untold)]
     virtual = _VirtualCall(log.session_id, run, msgspec.structs.replace(policy, **changed), phrases)
     replayed = virtual.play()
@@ -115,15 +115,6 @@ def what_if(log: CallLog, changed: dict[str, object], untold: tuple[Policy, Phra
         departs_because=virtual.departed_because, recorded=course_of(run, began), replayed=course_of(replayed, began),
         assumptions=assumptions,
     )  # fmt: skip
-
-
-def _rules(log: CallLog, untold: tuple[Policy, Phrases]) -> tuple[Policy, Phrases]:
-    told = [fact.outcome.rules for fact in log.facts if fact.outcome is not None and fact.outcome.rules is not None]
-    if len(told) > 1:
-        raise BadLog(
-            f"{log.name} was led under {len(told)} policies, one after the other; it cannot be changed as one."
-        )
-    return read_rules(told[0], log.name) if told else untold
 
 
 class _VirtualCall:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-import msgspec
 from msgspec import Struct
 
 from app.folding import JournalRecord
-from app.scenario.virtual_time import EPOCH_S
 from statecharts.effects import Drop, Speak, StateChanged, TurnBegan, TurnEnded
 
 __all__ = ["Dropped", "Entry", "Observed", "observe"]
@@ -43,16 +41,15 @@ class Observed(Struct, frozen=True, kw_only=True):
     turns: int
 
 
-def observe(journal: Iterable[bytes], audible: list[tuple[float, float]], began_at: float, ended_at: float) -> Observed:
-    """Return what was seen between two times of the virtual clock."""
-    records = [msgspec.json.decode(data, type=JournalRecord) for data in journal]
-    until = EPOCH_S + ended_at
-    records = [record for record in records if record.at <= until]
+def observe(
+    journal: Iterable[JournalRecord], audible: list[tuple[float, float]], zero: float, until: float
+) -> Observed:
+    """Return what was seen between two Unix times; `audible` counts from the first."""
+    records = [record for record in journal if record.at <= until]
     told: dict[int, _Turn] = {}
     for record in records:
         _tell(record, told)
     kept = [told[turn] for turn in sorted(told) if not told[turn].withdrawn]
-    zero = EPOCH_S + began_at
     return Observed(
         states=list(_states(records, zero)),
         audible=[(round(start, _DIGITS), round(end, _DIGITS)) for start, end in audible],

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import uuid
 
+import msgspec
+
 from adapters.bus.memory import MemoryBus
 from adapters.media.port import FedLeg, PeerLeg
 from app.caller.messages import ClientMessage, Hangup, KeyPresses, Playback, TypedText, encode
+from app.folding import JournalRecord
 from app.gateway.call import Call
 from app.gateway.keypad import PAUSE_S
 from app.gateway.services import CallServices, Message, Send
+from app.replay.call_log import CallLog, read_log
 from app.runtime import Parts, Runtime
 from app.scenario.format import HangsUp, Keys, Scenario, Types
 from app.scenario.judging import Outcome, judge
@@ -24,11 +28,11 @@ from app.scenario.models import (
 from app.scenario.observing import observe
 from app.scenario.script import Script
 from app.scenario.speaker import ScriptedPlayer, ScriptedSpeaker
-from app.scenario.virtual_time import VirtualLoop, run
+from app.scenario.virtual_time import EPOCH_S, VirtualLoop, run
 from app.session_record import SessionRecord
 from statecharts.phrases import Phrases
 
-__all__ = ["run_scenario"]
+__all__ = ["log_scenario", "run_scenario"]
 
 FRAME_S = 0.2
 """Longest piece of microphone audio: less than a client may send at once."""
@@ -42,7 +46,14 @@ RETENTION_S = 10 * 86_400.0
 
 def run_scenario(scenario: Scenario) -> Outcome:
     """Run one scenario on a loop of its own and judge it."""
-    return run(_Stage(scenario).run())
+    return run(_Stage(scenario).run())[0]
+
+
+def log_scenario(scenario: Scenario) -> CallLog:
+    """Run one scenario and return the log of its call, as one of a real call is."""
+    log = run(_Stage(scenario).run())[1]
+    assert log is not None  # the caller connects, which is a fact
+    return log
 
 
 class _Socket:
@@ -70,8 +81,8 @@ class _Stage:
     def _now(self) -> float:
         return asyncio.get_running_loop().time() - self._began_at
 
-    async def run(self) -> Outcome:
-        """Run to the end and judge."""
+    async def run(self) -> tuple[Outcome, CallLog | None]:
+        """Run to the end; return the verdict and the log of the call."""
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
         bus, session_id = MemoryBus(partitions=1, clock=loop.unix_time), str(uuid.uuid4())
@@ -96,12 +107,15 @@ class _Stage:
             problem = await self._rest(bus, session_id, background)
             _raise_from(background)
             ended_at = loop.time()
-            observed = observe(await bus.journal(session_id), self._player.audible(), self._began_at, ended_at)
+            journal = [msgspec.json.decode(data, type=JournalRecord) for data in await bus.journal(session_id)]
+            zero, until = EPOCH_S + self._began_at, EPOCH_S + ended_at
+            observed = observe(journal, self._player.audible(), zero, until)
+            log = await read_log(bus, session_id, self._scenario.title)
         finally:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
-        return judge(self._scenario, observed, problem)
+        return judge(self._scenario, observed, problem), log
 
     def _parts(self) -> Parts:
         policy = self._scenario.policy.to_policy(pausable=self._scenario.speaker.pausable)

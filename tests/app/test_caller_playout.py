@@ -212,3 +212,33 @@ def test_a_late_or_doubled_packet_is_not_heard_twice() -> None:
     player.hear(3 * 960, PACKET, 0.11)
     packets(player, 5, 5, 0.12)
     assert len(np.flatnonzero(np.frombuffer(player.heard.render(0.0, 1.0)[0], "<i2"))) == 10 * 960
+
+
+def test_silence_inside_an_answer_is_a_gap_only_if_nobody_ordered_it() -> None:
+    player = ChunkPlayer()
+    player.take(chunk(1, 0.2), 10.0)
+    ticks(player, 10.0, 10.5)
+    player.take(chunk(1, 0.2), 10.5)
+    player.take(order("pause"), 10.6)
+    ticks(player, 10.6, 11.0)
+    player.take(order("resume"), 11.0)
+    ticks(player, 11.0, 11.3)
+    player.take(chunk(1, 0.0, is_final=True), 11.5)
+    (hearing,) = player.hearings
+    assert hearing.gaps_s == [pytest.approx(0.3)]
+
+
+def test_a_track_that_pauses_by_itself_has_a_gap() -> None:
+    player = TrackPlayer()
+    player.take(mark("start", 0), 0.0)
+    packets(player, 0, 10, 0.0)
+    player.take(mark("pause", 9_600), 0.2)
+    packets(player, 10, 5, 0.2)
+    player.take(mark("resume", 14_400), 0.3)
+    packets(player, 15, 5, 0.3)
+    player.take(order("pause"), 0.4)
+    player.take(mark("pause", 19_200), 0.4)
+    packets(player, 20, 5, 0.4)
+    player.take(mark("resume", 24_000), 0.5)
+    (hearing,) = player.hearings
+    assert hearing.gaps_s == [pytest.approx(0.1)]

@@ -13,6 +13,7 @@ import pytest
 
 from tests.end_to_end.client import call_server
 from tests.server_process import ROOT, ServerProcess
+from tests.speech import FOLDER
 
 
 def voicechart(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -77,6 +78,27 @@ def test_a_session_is_frozen_and_the_file_replays(live_server: str, session: str
     assert path.read_bytes() == before
 
 
+def test_a_spoken_call_is_frozen_to_a_scenario_which_then_passes(live_server: str, tmp_path: Path) -> None:
+    spoken = voicechart("call", str(FOLDER / "ask_states.wav"), "--url", live_server, "--json")
+    session_id, path = json.loads(spoken.stdout)["session_id"], tmp_path / "call.toml"
+    done = voicechart("freeze", session_id, "--scenario", "--url", live_server, "--out", str(path))
+    assert done.returncode == 0, done.stderr
+    assert "it shows what the call showed" in done.stderr
+    run = voicechart("scenario", str(path), "--json")
+    assert run.returncode == 0, run.stdout
+    seen = json.loads(run.stdout)
+    assert [name for _, name in seen["states"]] == ["LISTENING", "THINKING", "SPEAKING", "LISTENING", "IDLE"]
+    assert "hangs_up = true" in path.read_text()
+
+
+def test_a_call_that_no_scenario_can_tell_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "call.toml"
+    done = voicechart("freeze", "tests/recordings/reconnect.jsonl", "--scenario", "--out", str(path))
+    assert done.returncode == 2
+    assert "the client was lost, for which the format has no words" in " ".join(done.stderr.split())
+    assert not path.exists()
+
+
 def test_a_changed_policy_shows_what_would_have_differed(live_server: str, session: str) -> None:
     done = voicechart("replay", session, "--policy", "answer_deadline_s=0.001", "--url", live_server, "--json")
     found = json.loads(done.stdout)
@@ -106,6 +128,9 @@ def test_a_session_that_is_not_there_and_a_server_that_is_not_there_are_said(liv
         (["freeze"], 2, "name one session"),
         (["freeze", "--again", "nothing.jsonl"], 2, "nothing.jsonl is none"),
         (["freeze", "--again", "--out", "x"], 2, "leave --out out"),
+        (["freeze", "--again", "--scenario"], 2, "a scenario is written once"),
+        (["freeze", "--scenario"], 2, "name one session"),
+        (["freeze", "tests/recordings", "--scenario"], 2, "name one of its files"),
         (["sessions", "--url", "http://x", "--bus", "redis://x"], 2, "--url and --bus name two places"),
         (["sessions", "--bus", "redis://127.0.0.1:9"], 1, "cannot reach Redis at redis://127.0.0.1:9"),
         (["sessions", "--bus", "memory://"], 1, "pass --url"),
