@@ -8,6 +8,7 @@ import uuid
 from adapters.bus.memory import MemoryBus
 from adapters.media.port import FedLeg, PeerLeg
 from app.caller.messages import ClientMessage, Hangup, KeyPresses, Playback, TypedText, encode
+from app.dialogue.reading import DELIVERED, read_phrases
 from app.gateway.call import Call
 from app.gateway.keypad import PAUSE_S
 from app.gateway.services import CallServices, Message, Send
@@ -26,7 +27,6 @@ from app.scenario.script import Script
 from app.scenario.speaker import ScriptedPlayer, ScriptedSpeaker
 from app.scenario.virtual_time import VirtualLoop, run
 from app.session_record import SessionRecord
-from statecharts.phrases import Phrases
 
 __all__ = ["run_scenario"]
 
@@ -114,7 +114,7 @@ class _Stage:
             peer_leg=_no_peer,
         )
         return Parts(
-            policy=policy, phrases=Phrases(), call_services=services, classifier=ScriptedIntents(),
+            policy=policy, phrases=read_phrases(DELIVERED, "en"), call_services=services, classifier=ScriptedIntents(),
             answerer=self._answerer,
         )  # fmt: skip
 
