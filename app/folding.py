@@ -15,6 +15,7 @@ from app.chart_version import CHART
 from app.rules import Rules, rules_of
 from app.session_record import SessionRecord, derived_id
 from statecharts.effects import (
+    CancelFiller,
     CancelSpeech,
     CommitSpeech,
     Drop,
@@ -37,7 +38,7 @@ from statecharts.stepping import RunningChart, Snapshot
 __all__ = ["Conversation", "Folded", "JournalRecord", "derived_envelopes"]
 
 _FOR_THE_GATEWAY = (
-    StateChanged, Speak, CommitSpeech, CancelSpeech, Playout, SetMicGate, ShowTranscript, Withdrawn,
+    StateChanged, Speak, CommitSpeech, CancelSpeech, CancelFiller, Playout, SetMicGate, ShowTranscript, Withdrawn,
     EndSession,
 )  # fmt: skip
 
@@ -212,7 +213,7 @@ def derived_envelopes(record: SessionRecord, cause: Envelope, effects: list[Effe
                 kind = "voice.rag.request"
             case Speak():
                 kind = "voice.tts.request"
-            case CancelSpeech():
+            case CancelSpeech() | CancelFiller():
                 kind = "voice.tts.cancel"
             case SetMicGate():
                 kind = f"voice.unified_fastrtc.gate_{'off' if effect.gate == 'open' else 'on'}"

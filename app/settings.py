@@ -6,7 +6,7 @@ import math
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -22,6 +22,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from app.dialogue.reading import DELIVERED, BadDialogue, read_phrases
 from statecharts.events import VoicechartError
 from statecharts.phrases import Phrases
 from statecharts.policy import Policy
@@ -69,20 +70,17 @@ def _known_ice_servers(servers: tuple[str, ...]) -> tuple[str, ...]:
     return servers
 
 
-def _fitting(cls: type[Policy] | type[Phrases]) -> Callable[[dict[str, object]], dict[str, object]]:
-    def check(values: dict[str, object]) -> dict[str, object]:
-        for name, value in values.items():
-            if name not in cls.__struct_fields__:
-                raise ValueError(f"there is no {name!r}; there are {', '.join(cls.__struct_fields__)}")
-            if isinstance(value, int | float) and not 0 <= value < math.inf:
-                raise ValueError(f"{name} is a number from 0 on; not {value}")
-        try:
-            msgspec.convert(values, cls)
-        except msgspec.ValidationError as error:
-            raise ValueError(str(error)) from error
-        return values
-
-    return check
+def _of_policy(values: dict[str, object]) -> dict[str, object]:
+    for name, value in values.items():
+        if name not in Policy.__struct_fields__:
+            raise ValueError(f"there is no {name!r}; there are {', '.join(Policy.__struct_fields__)}")
+        if isinstance(value, int | float) and not 0 <= value < math.inf:
+            raise ValueError(f"{name} is a number from 0 on; not {value}")
+    try:
+        msgspec.convert(values, Policy)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from error
+    return values
 
 
 def _default_data() -> Path:
@@ -116,8 +114,16 @@ class Settings(BaseSettings):
     include_loopback: bool = False
     """Offer 127.0.0.1 to WebRTC clients, for machines without a network."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    policy: Annotated[dict[str, object], AfterValidator(_fitting(Policy))] = {}
-    phrases: Annotated[dict[str, object], AfterValidator(_fitting(Phrases))] = {}
+    policy: Annotated[dict[str, object], AfterValidator(_of_policy)] = {}
+    dialogue: Annotated[Path, AfterValidator(Path.expanduser)] = DELIVERED
+    """File of what we say of our own accord; what it leaves out is taken from the one that comes with us."""
+    language: str = "en"
+    """Which of its tables."""
+
+    @property
+    def rules(self) -> tuple[Policy, Phrases]:
+        """Policy and phrases. Raises BadDialogue."""
+        return msgspec.convert(self.policy, Policy), read_phrases(self.dialogue, self.language)
 
     @property
     def bus_shown(self) -> str:
@@ -156,16 +162,19 @@ def load_settings(**flags: object) -> Settings:
     if "bus" not in given and (fallback := _bus_fallback(os.environ)):
         given["bus"] = fallback
     try:
-        return Settings(**given)  # type: ignore[arg-type]  # pydantic checks every value
+        settings = Settings(**given)  # type: ignore[arg-type]  # pydantic checks every value
+        settings.rules  # noqa: B018 - a file that cannot be used is told before anything starts
     except ValidationError as error:
         raise BadSetting(_told(error, flags)) from error
     except SettingsError as error:
         raise BadSetting(
-            'VOICECHART_POLICY and VOICECHART_PHRASES hold a JSON object each, such as {"end_of_turn_s": 0.6}; '
-            f"{error.__cause__ or error}"
+            f'VOICECHART_POLICY holds a JSON object, such as {{"end_of_turn_s": 0.6}}; {error.__cause__ or error}'
         ) from error
+    except BadDialogue as error:
+        raise BadSetting(f"the setting dialogue ({origin_of('dialogue', flags)}): {error}") from error
     except (OSError, ValueError) as error:  # a file that cannot be opened, or is no TOML
         raise BadSetting(f"{CONFIG_FILE} cannot be read: {error}") from error
+    return settings
 
 
 def _told(error: ValidationError, flags: Mapping[str, object]) -> str:

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
 import structlog
 
 from adapters.answers.bm25 import Bm25Answerer
@@ -35,8 +34,6 @@ from app.gateway.voice_activity import ChunkedActivity
 from app.runtime import Parts
 from app.settings import Settings
 from statecharts.events import VoicechartError
-from statecharts.phrases import Phrases
-from statecharts.policy import Policy
 
 __all__ = [
     "Bm25Answerer",
@@ -51,7 +48,6 @@ __all__ = [
 
 _log = structlog.get_logger()
 _T = TypeVar("_T")
-_S = TypeVar("_S", Policy, Phrases)
 
 
 @asynccontextmanager
@@ -101,7 +97,8 @@ async def load_parts(settings: Settings, roles: Sequence[str], progress: Callabl
     Raises:
         VoicechartError: A part cannot be had; the message says what to do.
     """
-    parts = Parts(policy=_read(Policy, settings.policy, "policy"), phrases=_read(Phrases, settings.phrases, "phrases"))
+    policy, phrases = settings.rules
+    parts = Parts(policy=policy, phrases=phrases)
 
     # Not asyncio's own threads: its loop waits for those before it ends, and a model that loads cannot be called back.
     loader = ThreadPoolExecutor(4, "loader")
@@ -158,14 +155,3 @@ def _voice(name: str) -> Voice:
         _log.warning("voice_missing", voice="piper", instead="espeak", advice="install voicechart[piper]")
         return espeak
     return FallbackVoice(SpelledVoice(PiperVoice()), espeak)
-
-
-def _read(cls: type[_S], values: dict[str, object], table: str) -> _S:
-    known = cls.__struct_fields__
-    for name in values:
-        if name not in known:
-            raise VoicechartError(f"there is no {table} setting {name!r}; there are {', '.join(known)}")
-    try:
-        return msgspec.convert(values, cls)
-    except msgspec.ValidationError as error:
-        raise VoicechartError(f"a setting of [{table}] is wrong: {error}") from error

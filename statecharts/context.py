@@ -87,6 +87,12 @@ class Context(Struct, omit_defaults=True):
     """The answer that ended last, while the report of what was heard of it is awaited."""
     last_heard: str = ""
     """What the caller heard last, for "say that again"."""
+    prompts_left: int = 0
+    """How often the floor may still be offered since something of ours was heard."""
+    asked_there: bool = False
+    """The caller was asked whether they are still there, and has said nothing since."""
+    last_filler: str = ""
+    """The filler that was said last: it is not said again before another one."""
 
     timers: dict[str, float] = field(default_factory=dict)
     """Running timers and when they are due."""

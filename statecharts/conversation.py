@@ -34,13 +34,15 @@ from statecharts.guards import AnswerGuards, FloorGuards
 from statecharts.guessing import Guessing
 from statecharts.speaking import Overlap, Speaking
 from statecharts.thinking import Patience, Thinking
+from statecharts.unasked import Unasked
 
 __all__ = ["CHART_VERSION", "PARTS", "ConversationChart"]
 
 CHART_VERSION = "1"
 """Written beside every journal record, so that a replay knows which chart made it."""
 
-PARTS = (FloorGuards, AnswerGuards, Hearing, Presence, Guessing, Thinking, Patience, Speaking, Overlap)
+PARTS = (FloorGuards, AnswerGuards, Hearing, Presence, Guessing, Thinking, Patience, Speaking, Overlap,
+         Unasked)  # fmt: skip
 """Whose methods the guards and actions below are; each is made with the scene of its conversation."""
 
 _T = TypeVar("_T")
@@ -97,7 +99,7 @@ class ConversationChart(StateChart[object]):
     session_started = IDLE.new.to(None, on="note_start")
     connected = (
         IDLE.away.to(LISTENING.quiet, on="attach")
-        | whole(IDLE).to(LISTENING.quiet, on=["attach", "greet"])
+        | whole(IDLE).to(LISTENING.quiet, on=["attach", "await_greeting"])
         | whole(LISTENING).to(None, on="attach")
         | whole(THINKING).to(None, on="attach")
         | whole(SPEAKING).to(None, on="attach")
@@ -122,7 +124,12 @@ class ConversationChart(StateChart[object]):
         | whole(SPEAKING).to(IDLE.ended, event="resume_wait", on="end_session")
         | whole(INTERRUPT).to(IDLE.ended, event="resume_wait", on="end_session")
     )
-    away = LISTENING.quiet.to(IDLE.away, on="skip_greeting")
+    away = LISTENING.quiet.to(IDLE.away, on="skip_unasked")
+
+    # --- what we say unasked, each off unless the policy says when
+    greeting = LISTENING.quiet.to(LISTENING.quiet, on="greet")
+    prompt = LISTENING.quiet.to(LISTENING.quiet, on="offer_floor")
+    still_there = LISTENING.quiet.to(LISTENING.quiet, on="ask_still_there")
 
     # --- over our voice: first ducked, then believed or forgotten
     barge_in = (
@@ -169,7 +176,7 @@ class ConversationChart(StateChart[object]):
     speech_started = (
         IDLE.new.to(LISTENING.hearing, on="note_voice")
         | IDLE.away.to(LISTENING.hearing, on="note_voice")
-        | LISTENING.quiet.to(LISTENING.hearing, on=["note_voice", "skip_greeting"])
+        | LISTENING.quiet.to(LISTENING.hearing, on=["note_voice", "skip_unasked"])
         | LISTENING.settling.to(LISTENING.hearing, on=["note_voice", "learn_pause"])
         | THINKING.working.to(THINKING.holding, on=["note_voice", "hold"])
         | THINKING.filling.to(THINKING.holding, on=["note_voice", "stop_filler", "hold"])
@@ -232,7 +239,7 @@ class ConversationChart(StateChart[object]):
         whole(LISTENING).to(None, cond="words", on="take_words")
         | whole(INTERRUPT).to(None, cond="words")
     )  # fmt: skip
-    stt_failed = LISTENING.settling.to(LISTENING.quiet)
+    stt_failed = LISTENING.settling.to(LISTENING.quiet, on="ask_again")
     end_of_turn = LISTENING.settling.to(None, on="await_final_words")
     final_wait = LISTENING.settling.to(LISTENING.quiet)
 
@@ -246,12 +253,15 @@ class ConversationChart(StateChart[object]):
         LISTENING.settling.to(None, event="intent_failed", cond="intent_open", on=["take_intent", "speak_ahead"])
         | THINKING.working.to(LISTENING.quiet, event="intent_failed intent_wait",
                               cond=["intent_open", "nothing_to_say"], on="stay_silent")
+        | THINKING.filling.to(LISTENING.quiet, event="intent_failed intent_wait",
+                              cond=["intent_open", "nothing_to_say"], on=["stop_filler", "stay_silent"])
         | THINKING.holding.to(None, event="intent_failed intent_wait", cond="intent_open", on="take_intent")
         | whole(THINKING).to(None, event="intent_failed intent_wait", cond="intent_open", on=["take_intent", "speak"])
     )  # fmt: skip
     rag_complete = (
         LISTENING.settling.to(None, event="rag_answer_ready", cond="wanted", on=["take_sentence", "speak_ahead"])
         | THINKING.working.to(LISTENING.quiet, cond="nothing_to_say", on="stay_silent")
+        | THINKING.filling.to(LISTENING.quiet, cond="nothing_to_say", on=["stop_filler", "stay_silent"])
         | THINKING.holding.to(None, event="rag_answer_ready", cond="wanted", on="take_sentence")
         | whole(THINKING).to(None, event="rag_answer_ready", cond="wanted", on=["take_sentence", "speak"])
         | whole(SPEAKING).to(None, event="rag_answer_ready", cond="wanted", on=["take_sentence", "speak"])
@@ -268,7 +278,10 @@ class ConversationChart(StateChart[object]):
         | whole(THINKING).to(LISTENING.quiet, cond="late", on="stay_silent")
         | whole(THINKING).to(None, on="apologise")
     )  # fmt: skip
-    filler = THINKING.working.to(THINKING.filling, on="say_filler")
+    filler = (
+        THINKING.working.to(THINKING.filling, cond="filler_wanted", on="say_filler")
+        | THINKING.working.to(None)
+    )  # fmt: skip
 
     # --- our voice
     tts_chunk_ready = (
@@ -280,7 +293,8 @@ class ConversationChart(StateChart[object]):
         | whole(INTERRUPT).to(None, cond="of_speech", on="note_audio")
     )  # fmt: skip
     tts_done = (
-        whole(THINKING).to(LISTENING.hearing, cond=["of_speech", "all_composed", "voice_on"], on="stay_silent")
+        LISTENING.quiet.to(LISTENING.quiet, cond="of_speech", on="end_unheard")
+        | whole(THINKING).to(LISTENING.hearing, cond=["of_speech", "all_composed", "voice_on"], on="stay_silent")
         | whole(THINKING).to(LISTENING.quiet, cond=["of_speech", "all_composed"], on="stay_silent")
         | SPEAKING.streaming.to(SPEAKING.draining, cond=["of_speech", "all_composed"], on="note_all_sent")
         | whole(INTERRUPT).to(None, cond=["of_speech", "all_composed"], on="note_all_sent")

@@ -9,6 +9,7 @@ from msgspec import Struct
 from statecharts.events import Kind, Origin
 
 __all__ = [
+    "CancelFiller",
     "CancelSpeech",
     "CancelTasks",
     "CancelTimer",
@@ -128,6 +129,13 @@ class CancelSpeech(_Request, frozen=True, tag=True):
     reason: str
 
 
+class CancelFiller(_Request, frozen=True, tag=True):
+    """Throw away what is left of this turn's filler, and nothing else."""
+
+    turn: int
+    reason: str
+
+
 class Playout(_Request, frozen=True, tag=True):
     """Steer the playing of our voice."""
 
@@ -183,6 +191,6 @@ class EndSession(_Request, frozen=True, tag=True):
 
 Effect: TypeAlias = (
     Drop | StateChanged | StartTimer | CancelTimer | RequestIntent | RequestAnswer | CancelTasks | Speak | CommitSpeech
-    | Speculated | CancelSpeech | Playout | SetMicGate | ShowTranscript | Withdrawn | TurnBegan
+    | Speculated | CancelSpeech | CancelFiller | Playout | SetMicGate | ShowTranscript | Withdrawn | TurnBegan
     | TurnEnded | EndSession
 )  # fmt: skip

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from statecharts.effects import (
-    CancelSpeech,
-    CancelTasks,
-    EndSession,
-    Playout,
-    ShowTranscript,
-    Speak,
-    TurnEnded,
-)
+from statecharts.effects import CancelTasks, EndSession, Playout, ShowTranscript, TurnEnded
 from statecharts.endpointing import LONGEST_PAUSE_S, grade, learnt
 from statecharts.events import Event, SessionEnded, SpeechStopped, SttFinal, SttPartial
 from statecharts.guessing import Guessing
 from statecharts.scene import Scene
 from statecharts.speaking import Speaking
-from statecharts.speech import Line, Speech
 
 __all__ = ["Hearing", "Presence"]
 
@@ -32,15 +23,6 @@ class Hearing:
         self._context = scene.context
         self._policy = scene.policy
         self._timers = scene.timers
-
-    def on_enter_quiet(self) -> None:
-        """Nobody speaks: begin to wait for somebody."""
-        self.forget_words()
-        self._timers.start("away", self._policy.away_s)
-
-    def on_exit_quiet(self) -> None:
-        """Somebody did something."""
-        self._timers.cancel("away")
 
     def on_enter_hearing(self) -> None:
         """A voice is heard, but not for ever."""
@@ -110,14 +92,6 @@ class Hearing:
         self._context.words_before = len(self._context.text.split())
         self._timers.start("hearing_max", self._policy.hearing_max_s)
 
-    def forget_words(self) -> None:
-        """Begin with an empty page; words of a turn taken back stay."""
-        context = self._context
-        self._guessing.drop_guess()
-        context.text, context.confidence, context.origin = "", 0.0, "voice"
-        context.final_known = context.silence_over = False
-        context.words_before = -1
-
 
 class Presence:
     """Actions on the caller's coming and going."""
@@ -143,23 +117,6 @@ class Presence:
             context.speech.resume(context.now)
             self._scene.emit(Playout(context.speech.turn, "resume"))
             self._speaking.watch_playback()
-
-    def greet(self) -> None:
-        """Say the greeting, if there is one."""
-        if not (text := self._scene.phrases.greeting):
-            return
-        request_id = f"{self._context.turn}.greeting"
-        self._context.speech = Speech(
-            self._context.turn, kind="greeting", lines=[Line(request_id, text)], composed=True
-        )
-        self._scene.emit(Speak(self._context.turn, text, True, "greeting", request_id))
-
-    def skip_greeting(self) -> None:
-        """Leave the greeting if it was not heard yet: the caller was faster, or it never came."""
-        speech = self._context.speech
-        if speech is not None:
-            self._context.speech = None
-            self._scene.emit(CancelSpeech(speech.turn, "too late for a greeting"))
 
     def detach(self) -> None:
         """The client is gone: all stands still, and it is waited for."""

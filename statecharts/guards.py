@@ -145,6 +145,10 @@ class AnswerGuards:
         last = isinstance(fact, RagAnswerReady) and fact.is_final and not fact.text.strip() and self.wanted(fact)
         return (context.retrieved or last) and not any(sentence.text for sentence in context.sentences)
 
+    def filler_wanted(self) -> bool:
+        """Nothing is with the voice yet, and there is a filler for this that was not said last."""
+        return self._context.speech is None and bool(self._scene.filler)
+
     def late(self) -> bool:
         """We have already said that the answer is late."""
         return self._context.late

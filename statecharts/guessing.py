@@ -62,6 +62,14 @@ class Guessing:
         if context.speech is not None:
             self._scene.emit(CommitSpeech(context.turn))
 
+    def forget_words(self) -> None:
+        """Begin with an empty page; words of a turn taken back stay."""
+        context = self._context
+        self.drop_guess()
+        context.text, context.confidence, context.origin = "", 0.0, "voice"
+        context.final_known = context.silence_over = False
+        context.words_before = -1
+
     def forget_answer(self) -> None:
         """Know nothing of an answer yet."""
         context = self._context

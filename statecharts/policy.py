@@ -47,6 +47,21 @@ class Policy(Struct, frozen=True, kw_only=True, omit_defaults=True):
     away_s: float = 60.0
     """Quiet after which nobody is there. The connection stays, a word wakes us, so only the display changes."""
 
+    greeting_after_s: float = 0.0
+    """A caller who has connected and says nothing for so long is greeted; 0 is never, for most callers come with a
+    question. Half a second lets the line open, and whoever speaks at once is not talked over."""
+
+    prompt_after_s: float = 0.0
+    """Quiet after something of ours was heard before the floor is offered once more; 0 is never, since a caller who
+    thinks is not to be hurried. Below some 8 s it would be taken for impatience."""
+
+    prompts_max: int = 2
+    """How often that is done after one answer: who did not react twice will not react to a third time."""
+
+    still_there_s: float = 0.0
+    """So long before a caller is given up for away they are asked whether they are still there, and have this time to
+    say so; 0 is never asked, since being away costs nothing. 10 s are enough to come back to the telephone."""
+
     answer_deadline_s: float = 5.0
     """Longest silence between the end of a turn and our first sound: then we apologise (callers hang up or repeat
     themselves from about 4 s on)."""

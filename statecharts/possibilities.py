@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from functools import partial
 from itertools import product
 
+import msgspec
 from msgspec import Struct
 
 from statecharts.events import (
@@ -39,7 +40,7 @@ from statecharts.events import (
 )
 from statecharts.guessing import same_words
 from statecharts.machine import Move, Step
-from statecharts.phrases import Phrases
+from statecharts.phrases import Fillers, Phrases
 from statecharts.policy import Policy
 from statecharts.scene import RETRIEVED_INTENTS
 from statecharts.speech import Speech
@@ -47,7 +48,7 @@ from statecharts.stepping import TABLE, RunningChart, Snapshot, chart_event
 from statecharts.table import Edge, Table
 from statecharts.timers import EARLY_S, TIMERS
 
-__all__ = ["VARIANTS", "ConversationMachine", "Variant", "abstract", "as_move"]
+__all__ = ["SAID", "VARIANTS", "ConversationMachine", "Variant", "abstract", "as_move"]
 
 WORDS = "tell me more about it"
 BACKCHANNEL = "yeah"
@@ -56,6 +57,23 @@ FEW_WORDS = "wait"
 SOON_S = 0.1
 LATE_S = 2.0
 """Later than any warm-up, and than the time in which a turn is taken back."""
+
+
+SAID = Phrases(
+    hello=("Hello.",), goodbye=("Goodbye.",), thanks=("You are welcome.",), help=("Ask me.",), stop=("Okay.",),
+    yes=("Good.",), no=("Okay.",), nothing_to_repeat=("Nothing yet.",), apology=("Sorry.", "I am sorry."),
+    not_heard=("Say that again.", "Once more."),
+    filler=Fillers(question=("Let me see.", "One moment."), help=("One moment.", "Let me think.")),
+)  # fmt: skip
+"""Something for all that is always said; the sentences themselves decide nothing."""
+_ALSO_UNASKED = msgspec.structs.replace(
+    SAID, greeting=("Welcome.",), prompt=("What else?", "Anything else?"), still_there=("Still there?",), stop=()
+)
+
+
+_UNASKED = Policy(
+    filler_after_s=0.7, greeting_after_s=0.5, prompt_after_s=10.0, prompts_max=1, still_there_s=10.0, speculation="off"
+)
 
 
 class Variant(Struct, frozen=True):
@@ -67,16 +85,12 @@ class Variant(Struct, frozen=True):
 
 
 VARIANTS = (
-    Variant("as delivered", Policy(), Phrases()),
-    Variant(
-        "with a greeting and fillers",
-        Policy(filler_after_s=0.7, speculation="off"),
-        Phrases(greeting="Hello.", stop=""),
-    ),
-    Variant("with a cautious ear", Policy(echo_warmup_s=1.0, speculation="off"), Phrases()),
-    Variant("two words to interrupt", Policy(barge_in_min_words=2, speculation="off"), Phrases()),
-    Variant("no pausing, nothing taken back", Policy(pausable=False, withdraw_s=0.0, speculation="off"), Phrases()),
-    Variant("never interrupted, only text is guessed", Policy(interruptible=False, speculation="text"), Phrases()),
+    Variant("as delivered", Policy(), SAID),
+    Variant("with a greeting, fillers and prompts", _UNASKED, _ALSO_UNASKED),
+    Variant("with a cautious ear", Policy(echo_warmup_s=1.0, speculation="off"), SAID),
+    Variant("two words to interrupt", Policy(barge_in_min_words=2, speculation="off"), SAID),
+    Variant("no pausing, nothing taken back", Policy(pausable=False, withdraw_s=0.0, speculation="off"), SAID),
+    Variant("never interrupted, only text is guessed", Policy(interruptible=False, speculation="text"), SAID),
 )
 """The rules under which all is explored: between them every edge can be taken."""
 
@@ -152,33 +166,37 @@ def abstract(at: Snapshot, policy: Policy) -> Hashable:
         context.over_answer,
         bool(context.guess),
         context.guess and same_words(context.guess, context.text),
-        bool(context.asked),
-        _abstract_answer(at, policy),
+        _abstract_answer(at),
+        min(len(context.overlap_text.split()), policy.barge_in_min_words),
         _abstract_speech(speech, at, policy),
+        context.prompts_left > 0,
+        context.asked_there,
         cut and (cut.speech.reported and not cut.interrupted, cut.speech.turn == context.turn),
         frozenset(context.timers),
         frozenset(context.frozen),
     )
 
 
-def _abstract_answer(at: Snapshot, policy: Policy) -> Hashable:
+def _abstract_answer(at: Snapshot) -> Hashable:
     context = at.context
     if not context.turn_open and not context.guess:
         return None  # left over from a turn that is closed; the next one clears it before anybody asks
+    if context.late and not at.state.startswith("THINKING"):
+        return None  # an apology is heard: whatever it is for, nobody asks for the answer any more
     known = context.intent if context.intent in ("", "help") else str(context.intent in RETRIEVED_INTENTS)
     if context.late:
-        return "late", bool(known)
+        return "late", bool(known), bool(context.asked)
     pieces = tuple(sorted({(bool(sentence.text), sentence.found) for sentence in context.sentences}))
     if context.retrieved and not pieces and known:
         known = "told"
-    return known, pieces, context.retrieved, min(len(context.overlap_text.split()), policy.barge_in_min_words)
+    return known, pieces, context.retrieved, bool(context.asked)
 
 
 def _abstract_speech(speech: Speech | None, at: Snapshot, policy: Policy) -> Hashable:
     if speech is None:
         return None
     return (
-        speech.kind,
+        speech.kind if speech.kind == "answer" or not speech.started_at else "heard, and no answer",
         speech.composed,
         speech.synthesised,
         bool(speech.started_at),
@@ -186,7 +204,7 @@ def _abstract_speech(speech: Speech | None, at: Snapshot, policy: Policy) -> Has
         speech.reported,
         bool(speech.text),
         _abstract_echo(speech, at, policy),
-        policy.withdraw_s > 0 and at.state.startswith("INTERRUPT")
+        policy.withdraw_s > 0 and speech.kind == "answer" and at.state.startswith("INTERRUPT")
         and at.context.overlap_at <= speech.started_at + policy.withdraw_s,
     )  # fmt: skip
 

@@ -1,8 +1,8 @@
 """What always holds of a conversation, each in a sentence.
 
-`./run verify` tries to break them: these here, those about our voice (`voice_properties`) and about the caller
-(`caller_properties`) in every situation there is (`exploration`), those about whole conversations (`histories`) along
-random ones, with real times, words and counts.
+`./run verify` tries to break them: these here, those about our voice (`voice_properties`), about what we say unasked
+(`unasked_properties`) and about the caller (`caller_properties`) in every situation there is (`exploration`), those
+about whole conversations (`histories`) along random ones, with real times, words and counts.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from statecharts import caller_properties, histories, voice_properties
+from statecharts import caller_properties, histories, unasked_properties, voice_properties
 from statecharts.effects import (
     CancelSpeech,
     CancelTasks,
@@ -163,7 +163,8 @@ def a_turn_is_answered_once(step: _At) -> str | None:
     questions += [effect.turn for effect in step.asked(Speculated) if effect.hit]
     began = [effect.turn for effect in step.asked(TurnBegan)]
     last_words = step.after.state == "IDLE.ended"  # those said just before the end are written down, not answered
-    if not last_words and not questions == began == list(range(before.turn + 1, after.turn + 1)):
+    grown = list(range(before.turn + 1, after.turn + 1))
+    if not last_words and not (questions == began and began + _beside_the_turns(step) == grown):
         return f"turn {before.turn} became {after.turn} with the questions {questions}"
     if [effect.turn for effect in step.asked(RequestIntent)] != [e.turn for e in step.asked(RequestAnswer)]:
         return "intent and answer are not asked for together"
@@ -175,10 +176,16 @@ def a_turn_is_answered_once(step: _At) -> str | None:
     return None
 
 
+def _beside_the_turns(step: _At) -> list[int]:
+    """Return the numbers of what is said unasked in a step, if it has one of its own."""
+    spoken = [effect.turn for effect in step.asked(Speak) if effect.kind in ("prompt", "apology")]
+    return [turn for turn in spoken if turn > step.before.context.turn and not step.after.context.turn_open]
+
+
 @always(concerns=("THINKING", "stt_final"))
 def a_turn_begins_in_thinking_alone(step: _At) -> str | None:
-    """The number of the turn grows exactly when THINKING is entered with new words, or with the last ones of a call."""
-    if step.after.state == "IDLE.ended":
+    """The number grows when THINKING is entered with new words, when we say something unasked, and at a call's end."""
+    if step.after.state == "IDLE.ended" or _beside_the_turns(step):
         return None
     grown = step.after.context.turn - step.before.context.turn
     entered = sum(change.new_state == "THINKING" and "text" in change.data for change in step.asked(StateChanged))
@@ -244,6 +251,7 @@ def hanging_up_ends_everything(step: _At) -> str | None:
 PROPERTIES = (
     *properties_of(globals()),
     *properties_of(vars(voice_properties)),
+    *properties_of(vars(unasked_properties)),
     *properties_of(vars(caller_properties)),
     *properties_of(vars(histories)),
 )

@@ -7,7 +7,7 @@ from typing import Protocol
 from statecharts.context import Context
 from statecharts.effects import CancelSpeech, Effect
 from statecharts.events import Event, IntentDetected, RagAnswerReady, SttFinal, SttPartial
-from statecharts.phrases import Phrases
+from statecharts.phrases import Phrases, Variants, chosen
 from statecharts.policy import Policy
 from statecharts.timers import Timers
 
@@ -51,6 +51,16 @@ class Scene:
     def answer_turn(self) -> int:
         """The turn that the present answer belongs to: this one, or the next while it is only guessed."""
         return self.context.turn + bool(self.context.guess)
+
+    def phrase(self, variants: Variants) -> str:
+        """Return the variant of a text that is said in the turn that is answered."""
+        return chosen(variants, self.answer_turn)
+
+    @property
+    def filler(self) -> str:
+        """What could bridge the wait now; empty if there is nothing but what was said last."""
+        context = self.context
+        return chosen(self.phrases.filler.for_intent(context.intent), context.turn, context.last_filler)
 
     def await_lasting_voice(self) -> None:
         """Believe a voice that lasts, unless the policy asks for words."""

@@ -12,6 +12,9 @@ __all__ = ["TIMER_HOMES", "unwatched", "what_is_forbidden"]
 
 TIMER_HOMES: Mapping[str, tuple[str, ...]] = {
     "away": ("LISTENING.quiet",),
+    "greeting": ("LISTENING.quiet",),
+    "prompt": ("LISTENING.quiet",),
+    "still_there": ("LISTENING.quiet",),
     "hearing_max": ("LISTENING.hearing",),
     "end_of_turn": ("LISTENING.settling", "THINKING.holding"),
     "final_wait": ("LISTENING.settling",),
@@ -70,9 +73,9 @@ def _of_speech(at: Snapshot) -> str:
         return ""
     if speech.started_at:
         return f"audio of ours plays in {at.state}, where nobody watches it"
-    greeting = speech.kind == "greeting" and at.state == "LISTENING.quiet"
+    unasked = speech.kind in ("greeting", "prompt", "apology") and at.state == "LISTENING.quiet"
     guess = bool(context.guess) and speech.turn == context.turn + 1
-    if not at.state.startswith("THINKING") and not greeting and not guess:
+    if not at.state.startswith("THINKING") and not unasked and not guess:
         return f"something is to be said in {at.state}"
     return ""
 

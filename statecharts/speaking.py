@@ -25,6 +25,8 @@ class Speaking:
         """Our first audio is out: the caller hears us."""
         self._timers.cancel("answer_deadline", "intent_wait", "filler")
         self._context.overlap_text = ""
+        if self._context.speech is not None and self._context.speech.kind != "prompt":
+            self._context.prompts_left = self._policy.prompts_max if self._policy.prompt_after_s > 0 else 0
         self.note_audio(fact)
 
     def note_audio(self, fact: TtsChunkReady) -> None:

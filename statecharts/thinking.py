@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from statecharts.context import Sentence
 from statecharts.effects import (
+    CancelFiller,
     CancelSpeech,
     CancelTasks,
     Playout,
@@ -44,7 +45,7 @@ class Thinking:
         guessed = bool(context.guess) and same_words(context.guess, text)
         if not guessed:
             self._guessing.drop_guess()
-            if context.speech is not None:  # a greeting that was not heard yet
+            if context.speech is not None:  # unasked, and not heard yet
                 scene.emit_cancel_speech("the caller was faster")
                 context.speech = None
         context.turn += 1
@@ -52,6 +53,7 @@ class Thinking:
             scene.emit(ShowTranscript(context.turn, text, True, fact.confidence, fact.origin))
         context.user_text, context.carried, context.text, context.guess = text, "", "", ""
         context.turn_open = True
+        context.prompts_left, context.asked_there = 0, False
         scene.emit(TurnBegan(context.turn, text))
         context.final_known = context.silence_over = context.over_answer = False
         context.words_before = -1
@@ -85,7 +87,7 @@ class Thinking:
         self._scene.timers.cancel("intent_wait")
         context.intent = self._scene.intent_after(fact)
         if isinstance(fact, IntentDetected) and context.intent not in RETRIEVED_INTENTS | {"repeat"}:
-            self._answer_with(self._scene.phrases.reply_to(context.intent))
+            self._answer_with(self._scene.phrase(self._scene.phrases.reply_to(context.intent)))
 
     def take_sentence(self, fact: RagAnswerReady) -> None:
         """Keep the next sentence of the answer."""
@@ -102,10 +104,10 @@ class Thinking:
         if context.intent == "repeat" and context.speech is None:
             if context.cut is not None:
                 return  # what was heard is not known yet
-            self._answer_with(context.last_heard or self._scene.phrases.nothing_to_repeat)
+            self._answer_with(context.last_heard or self._scene.phrase(self._scene.phrases.nothing_to_repeat))
         helpless = context.intent == "help" and context.sentences and not context.sentences[0].found
         if helpless and context.speech is None and context.retrieved:
-            self._answer_with(self._scene.phrases.help)
+            self._answer_with(self._scene.phrase(self._scene.phrases.help))
         elif helpless and context.speech is None:
             return
         ready, context.sentences = context.sentences, []
@@ -133,13 +135,14 @@ class Thinking:
         if context.speech is not None:
             self._scene.emit_cancel_speech("too late")
             context.speech = None
-        self._say(self._scene.phrases.apology, True, "apology")
+        self._say(self._scene.phrase(self._scene.phrases.apology), True, "apology")
         self._scene.timers.start("answer_deadline", self._policy.apology_wait_s)
 
     def say_filler(self) -> None:
-        """Bridge the silence."""
+        """Bridge the silence; the filler gives way to the first sound of what it bridges to."""
         context = self._context
-        self._scene.emit(Speak(context.turn, self._scene.phrases.filler, True, "filler", f"{context.turn}.filler"))
+        context.last_filler = self._scene.filler
+        self._scene.emit(Speak(context.turn, context.last_filler, True, "filler", f"{context.turn}.filler"))
 
     def _answer_with(self, text: str) -> None:
         context = self._context
@@ -176,9 +179,8 @@ class Patience:
         self._timers.start("interrupt_max", self._scene.policy.interrupt_max_s)
 
     def stop_filler(self) -> None:
-        """The caller speaks over the filler: it has done its work."""
-        self._scene.emit_cancel_speech("the caller speaks")
-        self._scene.emit(Playout(self._context.turn, "stop"))
+        """The filler has done its work; an answer that is already on its way stays."""
+        self._scene.emit(CancelFiller(self._context.turn, "it is not needed any more"))
 
     def hold_on(self) -> None:
         """The caller makes a sound once more."""

@@ -14,6 +14,9 @@ __all__ = ["DEADLINES", "EARLY_S", "TIMERS", "Timers"]
 
 TIMERS: Mapping[str, str] = {
     "away": "away_s",
+    "greeting": "greeting_after_s",
+    "prompt": "prompt_after_s",
+    "still_there": "still_there_s",
     "hearing_max": "hearing_max_s",
     "end_of_turn": "end_of_turn_s",
     "final_wait": "final_wait_s",

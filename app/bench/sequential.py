@@ -23,11 +23,11 @@ from adapters.voices.port import Voice
 from app.bench.clips import read_speech
 from app.bench.figures import Figures, Machine, figures_of, machine_after, machine_before
 from app.caller.wav import MIC_RATE_HZ
+from app.dialogue.reading import DELIVERED, read_phrases
 from app.gateway.ear import PRE_ROLL_S
 from app.gateway.voice_activity import CHUNK_BYTES, ChunkedActivity
 from statecharts.endpointing import grade
 from statecharts.events import VoicechartError
-from statecharts.phrases import Phrases
 from statecharts.policy import Policy
 from statecharts.scene import RETRIEVED_INTENTS
 
@@ -272,5 +272,5 @@ async def _sound(voice: Voice, text: str, *, first: bool = False) -> None:
 
 def _reply(judged: Judgement, found: Sequence[str]) -> Sequence[str]:
     """Return what is said: most intents have a phrase of their own."""
-    phrase = "" if judged.intent in RETRIEVED_INTENTS else Phrases().reply_to(judged.intent)
-    return [phrase] if phrase else found
+    phrases = () if judged.intent in RETRIEVED_INTENTS else read_phrases(DELIVERED, "en").reply_to(judged.intent)
+    return phrases[:1] or found

@@ -10,16 +10,23 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from app.settings import Settings, load_settings, masked, origin_of
+from app.settings import CONFIG_FILE, Settings, load_settings, masked, origin_of
 
 __all__ = ["command"]
 
 
 @click.command(name="config")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def command(as_json: bool) -> None:
+@click.option(
+    "--copy-dialogue", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the dialogue texts in use into a new FILE, to be edited.",
+)  # fmt: skip
+def command(as_json: bool, copy_dialogue: Path | None) -> None:
     """Show every setting, its value and where it comes from; passwords are masked."""
     settings = load_settings()
+    if copy_dialogue is not None:
+        _copy(settings.dialogue, copy_dialogue)
+        return
     rows = {name: {"value": _shown(settings, name), "from": origin_of(name)} for name in Settings.model_fields}
     if as_json:
         click.echo(msgspec.json.encode(rows))
@@ -28,6 +35,13 @@ def command(as_json: bool) -> None:
     for name, row in rows.items():
         table.add_row(name, Text(_in_words(row["value"])), str(row["from"]))
     Console().print(table)
+
+
+def _copy(source: Path, target: Path) -> None:
+    if target.exists():
+        raise click.UsageError(f"{target} exists; name a file that does not, or remove it first.")
+    target.write_bytes(source.read_bytes())
+    click.echo(f'wrote {target}; dialogue = "{target}" in {CONFIG_FILE} makes it the one in use', err=True)
 
 
 def _shown(settings: Settings, name: str) -> object:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-import msgspec
 import rich_click as click
 
 from app.cli.address import SERVER_URL
@@ -49,5 +48,4 @@ def tell(line: str) -> None:
 
 def rules_untold() -> tuple[Policy, Phrases]:
     """Return the rules of the settings, for a log that does not say under which it was recorded."""
-    settings = load_settings()
-    return msgspec.convert(settings.policy, Policy), msgspec.convert(settings.phrases, Phrases)
+    return load_settings().rules

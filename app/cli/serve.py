@@ -25,6 +25,8 @@ __all__ = ["command"]
 @click.option("--knowledge", help="Folder of .md and .txt files to answer from.  [default: about voicechart itself]")
 @click.option("--data", help="Folder of the own event log.  [default: .voicechart here]")
 @click.option("--voice", type=click.Choice(["piper", "espeak", "edge"]), help="Voice to speak with.  [default: piper]")
+@click.option("--dialogue", help="File of what it says of its own accord.  [default: the one that comes with it]")
+@click.option("--language", help="Language it says that in.  [default: en]")
 @click.option("--model", help="Whisper model to recognise with.  [default: tiny.en]")
 @click.option("--insecure", is_flag=True, default=None, help="Listen to other machines though nobody signs in.")
 def command(**flags: object) -> NoReturn:

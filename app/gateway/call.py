@@ -338,15 +338,22 @@ class Call:
     async def _take_playout(self, effect: Message) -> None:
         action, turn = effect["action"], effect["turn"]
         reflex_was_first = action == "duck" and self._reflex_turn == turn
+        self._forget_reflex()
+        if not reflex_was_first:
+            await self._mouth.playout(action, turn)  # type: ignore[arg-type]
+
+    def _forget_reflex(self) -> None:
+        """The chart has decided: it alone steers our voice now."""
         self._reflex_turn = None
         if self._undo is not None:
             self._undo.cancel()
             self._undo = None
-        if not reflex_was_first:
-            await self._mouth.playout(action, turn)  # type: ignore[arg-type]
 
     async def _take_news(self, effect: Message) -> None:
         match effect["effect"]:
+            case "CancelFiller":
+                self._forget_reflex()
+                await self._mouth.end_filler()
             case "SetMicGate":
                 await self._tell({"type": "mic", "payload": {"gate": effect["gate"]}})
             case "Withdrawn":

@@ -102,6 +102,13 @@ class Mouth:
         """Nothing may be sent now: playing stands still, or what is ready is a guess."""
         return self._paused or bool(self._guessed)
 
+    @property
+    def _filler_is_over(self) -> bool:
+        """Something of a filler is left, and the first sound of what it bridged to is there: it gives way."""
+        kinds = {ready.chunk.kind for ready in self._ready}
+        left = "filler" in kinds or (self._kind == "filler" and bool(self._sent))
+        return left and bool(kinds - {"filler"})
+
     async def run(self) -> None:
         """Synthesise and send until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -112,6 +119,8 @@ class Mouth:
         """Say the next sentence after those before it; its text goes out at once, that of a guess when it is right."""
         if self._paused_turn != request.turn:
             self._unpause()
+        if request.kind != "filler":
+            self._unmake_filler()
         if request.speculative:
             self._guessed.append(request)
         else:
@@ -139,8 +148,7 @@ class Mouth:
         """Synthesise and send nothing more of what was asked for until now."""
         self._unpause()
         self._guessed.clear()
-        while not self._wanted.empty():
-            self._wanted.get_nowait()
+        _drained(self._wanted)
         self._request = None
         self._ready.clear()
         self._lengths.clear()
@@ -148,6 +156,29 @@ class Mouth:
             self._synthesis.cancel()
         self._ended = True
         self._changed.set()
+
+    async def end_filler(self) -> None:
+        """Send nothing more of a filler; what the client still has of it is thrown away."""
+        self._unmake_filler()
+        self._ready = deque(ready for ready in self._ready if ready.chunk.kind != "filler")
+        if self._kind != "filler" or not self._sent:
+            return
+        left_s, leg = self._lead_s(), self._used_leg or self._leg()
+        self._sent.clear()
+        self._ahead_until = 0.0
+        self._changed.set()
+        if left_s > 0 and leg is not None:
+            await leg.playout("stop", self._turn)
+
+    def _unmake_filler(self) -> None:
+        """Synthesise nothing more of a filler: what it bridges to is there, and must not wait for it."""
+        wanted = [request for request in _drained(self._wanted) if request.kind != "filler"]
+        for request in wanted:
+            self._wanted.put_nowait(request)
+        if self._request is not None and self._request.kind == "filler":
+            self._request = None
+            if self._synthesis is not None:
+                self._synthesis.cancel()
 
     def forget(self) -> None:
         """What was sent is over: it need not be sent again to a client that comes back."""
@@ -274,6 +305,9 @@ class Mouth:
         while True:
             leg = self._leg()
             sendable = bool(self._ready) and not self._held_back
+            if sendable and self._filler_is_over:
+                await self.end_filler()
+                continue
             wait_s = self._early_s(self._ready[0].chunk, leg) if leg is not None and sendable else None
             if leg is None or wait_s is None or wait_s > 0:
                 self._changed.clear()
@@ -338,6 +372,11 @@ class Mouth:
         if self._paused:
             return max(0.0, self._ahead_until)
         return max(0.0, self._ahead_until - asyncio.get_running_loop().time())
+
+
+def _drained(queue: asyncio.Queue[Speak]) -> list[Speak]:
+    """Take everything out of a queue."""
+    return [queue.get_nowait() for _ in range(queue.qsize())]
 
 
 async def _chunks(voice: Voice, text: str, deadline: float) -> AsyncIterator[SpeechPiece]:

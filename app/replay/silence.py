@@ -15,6 +15,7 @@ from app.replay.telling import brief, fact_time, short, told_edges, way
 from statecharts.context import Context
 from statecharts.conversation import ConversationChart
 from statecharts.effects import (
+    CancelFiller,
     CancelSpeech,
     CancelTasks,
     CommitSpeech,
@@ -236,8 +237,14 @@ class _Story:
                     }
                 case CancelTasks():
                     self._forget("intent", "answer", turn=effect.turn)
-                case CancelSpeech():
-                    self._forget("voice", "guess", turn=effect.turn)
+                case CancelSpeech() | CancelFiller():
+                    self._forget_speech(effect)
+
+    def _forget_speech(self, effect: CancelSpeech | CancelFiller) -> None:
+        if isinstance(effect, CancelFiller):
+            self._open.pop(f"{effect.turn}.filler", None)
+        else:
+            self._forget("voice", "guess", turn=effect.turn)
 
     def _forget(self, *kinds: _Asked, turn: int = 0) -> None:
         self._open = {

@@ -43,6 +43,7 @@ class VoiceAgain:
         self._agenda = agenda
         self._free_at = 0.0
         self._guessed: list[tuple[Speak, float]] = []
+        self._filler_turn: int | None = None
         self._playing: _Playing | None = None
         self._paused = self._away = False
 
@@ -60,7 +61,20 @@ class VoiceAgain:
             if request.turn == turn:
                 self._send(request, asked_at, at)
 
+    def _end_filler(self, turn: int) -> None:
+        """Send nothing more of this turn's filler, and play nothing more of it."""
+        if self._filler_turn != turn:
+            return
+        self._filler_turn, self._free_at = None, 0.0
+        self._agenda.cancel(turn, of_voice=True)
+        if self._playing is not None and self._playing.kind == "filler":
+            self._playing = None
+
     def _send(self, request: Speak, asked_at: float, now: float) -> None:
+        if request.kind == "filler":
+            self._filler_turn = request.turn
+        else:
+            self._end_filler(request.turn)  # a filler gives way to what it bridged to
         spoken = self._known.spoken.get(request.text) or Spoken(whole=not request.text)
         chunks = [(delay_s, audio_s, "") for delay_s, audio_s in spoken.chunks]
         if not spoken.whole:
@@ -88,8 +102,11 @@ class VoiceAgain:
             yield delay_s, min(CHUNK_S, missing_s), "" if spoken.whole_s else assumed
             delay_s, missing_s = delay_s + CHUNK_S, missing_s - CHUNK_S
 
-    def cancel(self, turn: int, at: float) -> None:
-        """Synthesise and send nothing more of a turn."""
+    def cancel(self, turn: int, at: float, *, only_filler: bool = False) -> None:
+        """Synthesise and send nothing more of a turn, or of its filler."""
+        if only_filler:
+            self._end_filler(turn)
+            return
         self.pause(at, paused=False)
         self._agenda.cancel(turn, of_voice=True)
         self._guessed.clear()
@@ -112,7 +129,7 @@ class VoiceAgain:
     def receive(self, chunk: TtsChunkReady, at: float) -> None:
         """Play a chunk after those before it."""
         playing = self._playing
-        if playing is None or playing.turn != chunk.turn:
+        if playing is None or (playing.turn, playing.kind) != (chunk.turn, _kind(chunk.request_id)):
             playing = self._playing = _Playing(chunk.turn, _kind(chunk.request_id), at)
             if self._known.reports:
                 started = PlaybackStarted(turn=chunk.turn, played_s=0.0, kind=playing.kind)

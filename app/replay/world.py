@@ -16,6 +16,7 @@ from app.replay.agenda import Agenda
 from app.replay.known import Known, begins_utterance
 from app.replay.voice_again import VoiceAgain
 from statecharts.effects import (
+    CancelFiller,
     CancelSpeech,
     CancelTasks,
     CommitSpeech,
@@ -80,8 +81,8 @@ class World:
                     self._voice.speak(effect, at)
                 case CommitSpeech():
                     self._voice.commit(effect.turn, at)
-                case CancelSpeech():
-                    self._voice.cancel(effect.turn, at)
+                case CancelSpeech() | CancelFiller():
+                    self._voice.cancel(effect.turn, at, only_filler=isinstance(effect, CancelFiller))
                 case Playout(action="pause" | "resume"):
                     self._voice.pause(at, paused=effect.action == "pause")
                 case Playout(action="stop"):

@@ -14,7 +14,7 @@ from app.scenario.answers_of_call import answers_of
 from app.scenario.caller_of_call import acts_of
 from app.scenario.format import Expectation, HistoryEntry, PolicyTable, Scenario, Speaker
 from app.scenario.observing import Entry, observe
-from statecharts.effects import CancelSpeech, Playout, Speak
+from statecharts.effects import CancelFiller, CancelSpeech, Playout, Speak
 from statecharts.events import (
     BargeIn,
     Connected,
@@ -131,7 +131,7 @@ def _audible(run: Sequence[Folded], zero: float) -> Iterator[tuple[float, float]
     for folded in run:
         at, event = folded.record.at - zero, event_of(folded)
         orders = {effect.action for effect in folded.effects if isinstance(effect, Playout)}
-        cancelled = any(isinstance(effect, CancelSpeech) for effect in folded.effects)
+        cancelled = any(isinstance(effect, (CancelSpeech, CancelFiller)) for effect in folded.effects)
         if isinstance(event, TtsChunkReady):
             if since is not None and at > since + left_s + GAP_S:
                 yield since, since + left_s

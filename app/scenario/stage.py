@@ -10,6 +10,7 @@ import msgspec
 from adapters.bus.memory import MemoryBus
 from adapters.media.port import FedLeg, PeerLeg
 from app.caller.messages import ClientMessage, Hangup, KeyPresses, Playback, TypedText, encode
+from app.dialogue.reading import DELIVERED, read_phrases
 from app.folding import JournalRecord
 from app.gateway.call import Call
 from app.gateway.keypad import PAUSE_S
@@ -30,7 +31,6 @@ from app.scenario.script import Script
 from app.scenario.speaker import ScriptedPlayer, ScriptedSpeaker
 from app.scenario.virtual_time import EPOCH_S, VirtualLoop, run
 from app.session_record import SessionRecord
-from statecharts.phrases import Phrases
 
 __all__ = ["log_scenario", "run_scenario"]
 
@@ -128,7 +128,7 @@ class _Stage:
             peer_leg=_no_peer,
         )
         return Parts(
-            policy=policy, phrases=Phrases(), call_services=services, classifier=ScriptedIntents(),
+            policy=policy, phrases=read_phrases(DELIVERED, "en"), call_services=services, classifier=ScriptedIntents(),
             answerer=self._answerer,
         )  # fmt: skip
 

@@ -25,8 +25,8 @@ from statecharts.events import (
     TtsDone,
     to_envelope,
 )
-from statecharts.phrases import Phrases
 from statecharts.policy import Policy
+from statecharts.possibilities import SAID
 
 __all__ = ["SESSION", "LedCall", "plain"]
 
@@ -39,7 +39,7 @@ class LedCall:
     """One call, fact by fact."""
 
     def __init__(self, policy: Policy | None = None) -> None:
-        self.conversation = Conversation(SessionRecord(session_id=SESSION), policy or Policy(), Phrases())
+        self.conversation = Conversation(SessionRecord(session_id=SESSION), policy or Policy(), SAID)
         self.now = 1_795_000_000.0
         self.facts: list[LoggedFact] = []
         self.effects: list[Effect] = []

@@ -95,7 +95,7 @@ def test_a_wrong_number_of_turn_taking_is_said_before_anything_starts(
     file = tmp_path / "voicechart.toml"
     for table, said in (
         ("[policy]\nend_of_turn_ms = 1", "end_of_turn_s"), ("[policy]\nend_of_turn_s = 'long'", "float"),
-        ("[phrases]\ngreeting = 1", "greeting"), ("[policy]\nend_of_turn_s = -1", "from 0 on"),
+        ("[phrases]\ngreeting = 'Hi'", "phrases"), ("[policy]\nend_of_turn_s = -1", "from 0 on"),
         ("[policy]\naway_s = nan", "from 0 on"), ("[policy]\naway_s = inf", "from 0 on"),
     ):  # fmt: skip
         file.write_text(table)

@@ -8,6 +8,7 @@ from statecharts.effects import CancelTimer, Effect, StartTimer, StateChanged
 from statecharts.events import Event, TimerFired
 from statecharts.phrases import Phrases
 from statecharts.policy import Policy
+from statecharts.possibilities import SAID
 from statecharts.stepping import RunningChart, Snapshot
 
 __all__ = ["Drive"]
@@ -24,7 +25,7 @@ class Drive:
     def __init__(
         self, policy: Policy | None = None, phrases: Phrases | None = None, snapshot: Snapshot | None = None
     ) -> None:
-        self.chart = RunningChart(policy or PLAIN, phrases, snapshot)
+        self.chart = RunningChart(policy or PLAIN, phrases or SAID, snapshot)
         self.now = max(1000.0, self.chart.context.now)
         self.timers: dict[str, float] = dict(self.chart.context.timers)
         self.effects: list[Effect] = []

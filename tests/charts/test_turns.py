@@ -30,9 +30,12 @@ from statecharts.events import (
 )
 from statecharts.phrases import Phrases
 from statecharts.policy import Policy
+from statecharts.possibilities import SAID
 from tests.charts.driver import Drive
 
 __all__ = ["answered", "asked"]
+
+GREETING = Policy(greeting_after_s=0.5, speculation="off", adaptive_end_of_turn=False)
 
 
 def asked(drive: Drive, text: str = "how old is the bridge", seconds: float = 1.0) -> Drive:
@@ -221,7 +224,7 @@ def test_a_slow_or_failed_intent_is_taken_for_a_question() -> None:
 def test_a_greeting_is_answered_by_its_phrase_and_retrieval_is_dropped() -> None:
     drive = asked(Drive(), "hello")
     drive.take(IntentDetected(intent="greeting", turn=1))
-    assert drive.asked(Speak) == [Speak(1, Phrases().hello, True, "answer", "1.answer.1")]
+    assert drive.asked(Speak) == [Speak(1, SAID.hello[0], True, "answer", "1.answer.1")]
     late = drive.take(RagAnswerReady(text="A bridge.", is_final=True, turn=1, source="a.md"))
     assert isinstance(late[0], Drop)
 
@@ -230,7 +233,7 @@ def test_help_without_knowledge_is_answered_by_its_phrase() -> None:
     drive = asked(Drive(), "help")
     drive.take(IntentDetected(intent="help", turn=1))
     drive.take(RagAnswerReady(text="I do not know that.", is_final=True, turn=1))
-    assert drive.asked(Speak) == [Speak(1, Phrases().help, True, "answer", "1.answer.1")]
+    assert drive.asked(Speak) == [Speak(1, SAID.help[0], True, "answer", "1.answer.1")]
 
 
 def test_repeat_says_what_was_heard() -> None:
@@ -244,7 +247,7 @@ def test_repeat_says_what_was_heard() -> None:
 def test_repeat_before_anything_was_said_says_so() -> None:
     drive = asked(Drive(), "say that again")
     drive.take(IntentDetected(intent="repeat", turn=1))
-    assert drive.asked(Speak)[-1] == Speak(1, Phrases().nothing_to_repeat, True, "answer", "1.answer.1")
+    assert drive.asked(Speak)[-1] == Speak(1, SAID.nothing_to_repeat[0], True, "answer", "1.answer.1")
 
 
 def test_nothing_to_say_gives_the_floor_back() -> None:
@@ -266,7 +269,7 @@ def test_nothing_to_say_known_before_the_intent_gives_the_floor_back_too() -> No
 def test_an_answer_that_is_late_is_apologised_for_aloud() -> None:
     drive = asked(Drive())
     drive.wait(Policy().answer_deadline_s)
-    assert drive.asked(Speak) == [Speak(1, Phrases().apology, True, "apology", "1.apology.1")]
+    assert drive.asked(Speak) == [Speak(1, SAID.apology[1], True, "apology", "1.apology.1")]
     drive.take(TtsChunkReady(turn=1, audio_ms=1500, request_id="1.apology.1"), after_s=0.2)
     assert drive.path == "SPEAKING.streaming"
     drive.take(TtsDone(turn=1))
@@ -346,8 +349,10 @@ def test_a_second_intent_for_the_same_turn_is_dropped() -> None:
 
 
 def test_a_greeting_of_ours_is_spoken_on_connect_if_there_is_one() -> None:
-    drive = Drive(phrases=Phrases(greeting="Welcome."))
+    drive = Drive(GREETING, Phrases(greeting=("Welcome.",)))
     drive.take(Connected())
+    drive.wait(0.5)
+    assert drive.asked(Speak) == [Speak(0, "Welcome.", True, "greeting", "0.greeting")]
     drive.take(TtsChunkReady(turn=0, audio_ms=800, request_id="0.greeting"), after_s=0.1)
     assert drive.path == "SPEAKING.streaming"
     drive.take(TtsDone(turn=0))
@@ -356,8 +361,10 @@ def test_a_greeting_of_ours_is_spoken_on_connect_if_there_is_one() -> None:
 
 
 def test_a_caller_faster_than_the_greeting_is_not_talked_over() -> None:
-    drive = Drive(phrases=Phrases(greeting="Welcome."))
+    drive = Drive(GREETING, Phrases(greeting=("Welcome.",)))
     drive.take(Connected())
+    drive.wait(0.5)
+    assert drive.asked(Speak) == [Speak(0, "Welcome.", True, "greeting", "0.greeting")]
     drive.take(SpeechStarted())
     late = drive.take(TtsChunkReady(turn=0, audio_ms=800, request_id="0.greeting"))
     assert isinstance(late[0], Drop)

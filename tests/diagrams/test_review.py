@@ -287,7 +287,7 @@ def checkout(tmp_path: Path) -> Path:
 def test_a_change_of_the_conversation_is_reviewed_from_its_files(checkout: Path, tmp_path: Path) -> None:
     chart = checkout / "statecharts" / "conversation.py"
     text = chart.read_text()
-    changed = text.replace("    stt_failed = LISTENING.settling.to(LISTENING.quiet)\n", "", 1)
+    changed = text.replace('    stt_failed = LISTENING.settling.to(LISTENING.quiet, on="ask_again")\n', "", 1)
     changed = changed.replace("    away = LISTENING.quiet.to(IDLE.away", "    away = LISTENING.hearing.to(IDLE.away", 1)
     assert changed.count("\n") == text.count("\n") - 1
     chart.write_text(changed)
