@@ -25,7 +25,6 @@ from adapters.media.webrtc_seam import assert_aiortc_unchanged
 from adapters.media.websocket import WebSocketLeg
 from adapters.recognisers.whisper import WhisperRecogniser
 from adapters.voices.espeak import EspeakVoice
-from adapters.voices.fallback import FallbackVoice
 from adapters.voices.piper import PiperVoice
 from adapters.voices.port import Voice
 from adapters.voices.spelled_voice import SpelledVoice
@@ -105,7 +104,7 @@ async def load_parts(settings: Settings, roles: Sequence[str], progress: Callabl
 
     async def load(name: str, make: Callable[[], _T]) -> _T:
         made = await asyncio.get_running_loop().run_in_executor(loader, make)
-        told = getattr(made, "name", "")
+        told = ", else ".join(voice.name for voice in made) if isinstance(made, tuple) else getattr(made, "name", "")
         progress(f"{name} ({told})" if told else name)
         return made
 
@@ -121,7 +120,7 @@ async def load_parts(settings: Settings, roles: Sequence[str], progress: Callabl
                 recogniser = group.create_task(
                     load(f"recogniser (Whisper {settings.model})", partial(WhisperRecogniser, settings.model))
                 )
-                voice = group.create_task(load("voice", partial(_voice, settings.voice)))
+                voices = group.create_task(load("voice", partial(_voices, settings.voice, settings.language)))
     except* VoicechartError as errors:
         raise errors.exceptions[0] from None
     finally:
@@ -135,7 +134,7 @@ async def load_parts(settings: Settings, roles: Sequence[str], progress: Callabl
         parts.call_services = CallServices(
             activity=lambda: ChunkedActivity(silero.stream(), parts.policy.settle_s),
             recogniser=recogniser.result(),
-            voice=voice.result(),
+            voices=voices.result(),
             policy=parts.policy,
             fed_leg=WebSocketLeg,
             peer_leg=partial(WebRtcPeer, ice_servers=settings.ice_servers, include_loopback=settings.include_loopback),
@@ -143,15 +142,21 @@ async def load_parts(settings: Settings, roles: Sequence[str], progress: Callabl
     return parts
 
 
-def _voice(name: str) -> Voice:
-    espeak = SpelledVoice(EspeakVoice())
+def _voices(name: str, language: str) -> tuple[Voice, ...]:
+    """Return the voices of a gateway, the best first; espeak, which needs no model and knows most languages, last."""
+    english = language.split("-")[0] == "en"
+    # Numbers and units are spelled out in English; in other languages espeak reads them itself.
+    espeak = SpelledVoice(EspeakVoice()) if english else EspeakVoice(language.lower())
     if name == "espeak":
-        return espeak
+        return (espeak,)
     if name == "edge":
         from adapters.voices.edge import EdgeVoice  # the only one that needs aiohttp, a tenth of a start
 
-        return FallbackVoice(EdgeVoice(), espeak)  # knows how things are said
+        return EdgeVoice(), espeak  # knows how things are said
+    if not english:
+        _log.warning("voice_missing", voice="piper", language=language, instead="espeak", advice="or --voice edge")
+        return (espeak,)
     if importlib.util.find_spec("piper") is None:
         _log.warning("voice_missing", voice="piper", instead="espeak", advice="install voicechart[piper]")
-        return espeak
-    return FallbackVoice(SpelledVoice(PiperVoice()), espeak)
+        return (espeak,)
+    return SpelledVoice(PiperVoice()), espeak

@@ -30,7 +30,7 @@ _PHRASES = {
     ("THINKING", "SPEAKING"): "first audio",
     ("SPEAKING", "THINKING"): "typed text",
     ("SPEAKING", "LISTENING"): "the answer was played",
-    ("LISTENING", "SPEAKING"): "a greeting",
+    ("LISTENING", "SPEAKING"): "said unasked",
     ("SPEAKING", "INTERRUPT"): "a sound over us: duck",
     ("INTERRUPT", "SPEAKING"): "false alarm: go on",
     ("INTERRUPT", "LISTENING"): "they mean it: stop",

@@ -201,7 +201,7 @@ class Stack:
         elif row.kind == "loop":
             top, x = self.cards[row.start].y, self.middle + _APART * 2
             points = [Point(x, top), Point(x, top - _LOOP), Point(x + _LOOP, top - _LOOP), Point(x + _LOOP, top)]
-            at = Point(x + _LOOP + _BESIDE, y)
+            at = Point(x + _LOOP + _BESIDE, max(y, top - label.height - _ROW_GAP))
         else:
             inner = self.middle + (-self._inner_left if left else self._inner_right)
             x = inner + sign * _TRACK * row.track

@@ -77,6 +77,8 @@ class Context(Struct, omit_defaults=True):
 
     # what we say
     speech: Speech | None = None
+    voice: int = 0
+    """Which of the gateway's voices speaks: those before it have failed in this call."""
     overlap_at: float = 0.0
     """When the caller's sound over our speech began."""
     overlap_text: str = ""

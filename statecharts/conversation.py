@@ -9,7 +9,8 @@ Rules:
 1. Everything that decides is here, nothing that does. Synchronous, deterministic, no clock: time comes in as an event's
    `timestamp` and goes out as a `StartTimer`.
 2. Every transition is declared below. No code assigns a state, so the diagram cannot lie. Guards (`cond`, `unless`)
-   live in `guards.py`; actions (`on`) in `floor.py`, `thinking.py` and `speaking.py`, where they ask for effects.
+   live in `guards.py`; actions (`on`) in `floor.py`, `thinking.py`, `speaking.py`, `unasked.py` and `voicing.py`,
+   where they ask for effects.
 3. One judge of staleness: `RunningChart.step`. What belongs to an older turn and a timer that does not run become a
    `Drop` with its reason. What the caller does carries turn 0 and is never stale.
 4. Every substate but IDLE's has a deadline (`timers.DEADLINES`) and a way out.
@@ -17,6 +18,11 @@ Rules:
 6. Speculation has one commit point: `committed`, in the step in which THINKING is entered with the words guessed upon.
 7. What was heard is what was said: `TurnEnded.heard_text` holds only what the client confirmed as played or, for a
    client that never reports, what the clock says.
+8. Nobody is left in silence. Without an intent it is answered all the same; a long wait is bridged by a filler, which
+   gives way to the first sound of the answer; an answer that fails or is late is apologised for, and so are words that
+   the recogniser lost; a voice that fails is followed by the next one, and the last one by the text alone.
+9. What nobody asked for (greeting, prompts) is off unless the policy says when. It is said in LISTENING.quiet, and
+   whoever speaks before its first sound is not talked over.
 
 How to read it: `edge = A.to(B, event="also", cond="guard", on="action")` is taken on the event `edge` or `also`, if the
 guard agrees; the first that fits wins, inner states before outer ones. An edge's own name is the trigger that clients
@@ -35,6 +41,7 @@ from statecharts.guessing import Guessing
 from statecharts.speaking import Overlap, Speaking
 from statecharts.thinking import Patience, Thinking
 from statecharts.unasked import Unasked
+from statecharts.voicing import Voicing
 
 __all__ = ["CHART_VERSION", "PARTS", "ConversationChart"]
 
@@ -42,7 +49,7 @@ CHART_VERSION = "1"
 """Written beside every journal record, so that a replay knows which chart made it."""
 
 PARTS = (FloorGuards, AnswerGuards, Hearing, Presence, Guessing, Thinking, Patience, Speaking, Overlap,
-         Unasked)  # fmt: skip
+         Voicing, Unasked)  # fmt: skip
 """Whose methods the guards and actions below are; each is made with the scene of its conversation."""
 
 _T = TypeVar("_T")
@@ -258,6 +265,9 @@ class ConversationChart(StateChart[object]):
         | THINKING.holding.to(None, event="intent_failed intent_wait", cond="intent_open", on="take_intent")
         | whole(THINKING).to(None, event="intent_failed intent_wait", cond="intent_open", on=["take_intent", "speak"])
     )  # fmt: skip
+    intent_wait = THINKING.working.to(
+        THINKING.working, event="intent_failed", cond="intent_open", on=["take_intent", "speak"]
+    )  # without it
     rag_complete = (
         LISTENING.settling.to(None, event="rag_answer_ready", cond="wanted", on=["take_sentence", "speak_ahead"])
         | THINKING.working.to(LISTENING.quiet, cond="nothing_to_say", on="stay_silent")
@@ -268,13 +278,15 @@ class ConversationChart(StateChart[object]):
         | whole(INTERRUPT).to(None, event="rag_answer_ready", cond="wanted", on=["take_sentence", "speak"])
     )
     rag_failed = (
-        LISTENING.settling.to(None, event="tts_failed", cond="guessing", on="drop_guess")
+        LISTENING.settling.to(None, cond="guessing", on="drop_guess")
+        | THINKING.working.to(THINKING.working, cond="wanted", on="apologise")
         | whole(THINKING).to(None, cond="wanted", on="apologise")
         | whole(SPEAKING).to(None, cond="wanted", on="end_answer")
         | whole(INTERRUPT).to(None, cond="wanted", on="end_answer")
     )
     answer_deadline = (
-        whole(THINKING).to(LISTENING.hearing, cond=["late", "voice_on"], on="stay_silent")
+        THINKING.working.to(THINKING.working, unless="late", on="apologise")
+        | whole(THINKING).to(LISTENING.hearing, cond=["late", "voice_on"], on="stay_silent")
         | whole(THINKING).to(LISTENING.quiet, cond="late", on="stay_silent")
         | whole(THINKING).to(None, on="apologise")
     )  # fmt: skip
@@ -299,10 +311,18 @@ class ConversationChart(StateChart[object]):
         | SPEAKING.streaming.to(SPEAKING.draining, cond=["of_speech", "all_composed"], on="note_all_sent")
         | whole(INTERRUPT).to(None, cond=["of_speech", "all_composed"], on="note_all_sent")
     )  # fmt: skip
-    tts_failed = (
-        whole(THINKING).to(LISTENING.quiet, cond="of_speech", on="stay_silent")
-        | SPEAKING.streaming.to(SPEAKING.draining, cond="of_speech", on=["forgo_rest", "note_all_sent"])
-        | whole(INTERRUPT).to(None, cond="of_speech", on=["forgo_rest", "note_all_sent"])
+    tts_failed = (  # the next voice, and when there is none, the text alone
+        LISTENING.settling.to(None, cond="guessing", on="drop_guess")
+        | THINKING.working.to(THINKING.working, cond=["of_speech", "another_voice"], on="speak_again")
+        | THINKING.working.to(THINKING.working, cond="of_speech", unless="another_voice", on="say_in_text")
+        | SPEAKING.streaming.to(SPEAKING.streaming, cond=["of_speech", "another_voice"], on="speak_again")
+        | SPEAKING.streaming.to(SPEAKING.streaming, cond="of_speech", unless="another_voice", on="say_in_text")
+        | LISTENING.quiet.to(None, cond=["of_speech", "another_voice"], on="speak_again")
+        | LISTENING.quiet.to(None, cond="of_speech", unless="another_voice", on="say_in_text")
+        | whole(THINKING).to(None, cond=["of_speech", "another_voice"], on="speak_again")
+        | whole(THINKING).to(None, cond="of_speech", unless="another_voice", on="say_in_text")
+        | whole(INTERRUPT).to(None, cond=["of_speech", "another_voice"], on="speak_again")
+        | whole(INTERRUPT).to(None, cond="of_speech", unless="another_voice", on="say_in_text")
     )
     playback_done = (
         whole(LISTENING).to(None, cond="of_cut", on="settle_account")

@@ -96,7 +96,7 @@ class CancelTasks(_Request, frozen=True, tag=True):
     turn: int
 
 
-class Speak(_Request, frozen=True, tag=True):
+class Speak(_Request, frozen=True, tag=True, omit_defaults=True):
     """Say the next sentence; an empty final one only ends the answer."""
 
     turn: int
@@ -106,6 +106,10 @@ class Speak(_Request, frozen=True, tag=True):
     request_id: str
     speculative: bool = False
     """Prepare it, and let nobody see or hear it before its turn is committed."""
+    voice: int | None = 0
+    """Which of the gateway's voices, the best first; None: none, the text alone."""
+    again: bool = False
+    """It was asked for before, of a voice that failed: its text was shown."""
 
 
 class CommitSpeech(_Request, frozen=True, tag=True):

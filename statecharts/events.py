@@ -211,11 +211,13 @@ class TtsDone(Event, frozen=True, kw_only=True):
 
 
 class TtsFailed(Event, frozen=True, kw_only=True):
-    """A request could not be spoken by any voice."""
+    """The voice that was asked could not speak a request, or not all of it."""
 
     event_type = "voice.tts.failed"
     error: str = ""
     request_id: str = ""
+    voices_left: int = 0
+    """How many other voices there are that have not been asked yet."""
 
 
 class Connected(Event, frozen=True, kw_only=True):

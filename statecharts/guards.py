@@ -162,6 +162,10 @@ class AnswerGuards:
             return any(line.request_id == fact.request_id for line in speech.lines)
         return getattr(fact, "kind", speech.kind) == speech.kind
 
+    def another_voice(self, fact: Event) -> bool:
+        """There is another voice to ask."""
+        return isinstance(fact, TtsFailed) and fact.voices_left > 0
+
     def guessing(self, fact: Event) -> bool:
         """About the answer to words that may not be the last."""
         return bool(self._context.guess) and fact.turn == self._context.turn + 1

@@ -171,7 +171,7 @@ def abstract(at: Snapshot, policy: Policy) -> Hashable:
         _abstract_speech(speech, at, policy),
         context.prompts_left > 0,
         context.asked_there,
-        cut and (cut.speech.reported and not cut.interrupted, cut.speech.turn == context.turn),
+        cut and cut.speech.reported and not cut.interrupted and (True, cut.speech.turn == context.turn),
         frozenset(context.timers),
         frozenset(context.frozen),
     )
@@ -267,6 +267,7 @@ def _of_our_voice(at: Snapshot, soon: float) -> Iterator[Event]:
     for named in (request_id, "not ours"):
         yield TtsDone(timestamp=soon, turn=turn, request_id=named)
         yield TtsFailed(timestamp=soon, turn=turn, request_id=named)
+    yield TtsFailed(timestamp=soon, turn=turn, request_id=request_id, voices_left=1)
     yield PlaybackStarted(timestamp=soon, turn=turn, kind=kind)
     yield PlaybackProgress(timestamp=soon, turn=turn, kind=kind, played_s=0.5)
     yield PlaybackProgress(timestamp=soon, turn=turn, kind="prompt", played_s=0.5)

@@ -168,7 +168,7 @@ def a_turn_is_answered_once(step: _At) -> str | None:
         return f"turn {before.turn} became {after.turn} with the questions {questions}"
     if [effect.turn for effect in step.asked(RequestIntent)] != [e.turn for e in step.asked(RequestAnswer)]:
         return "intent and answer are not asked for together"
-    answers = [effect for effect in step.asked(Speak) if effect.kind == "answer"]
+    answers = [effect for effect in step.asked(Speak) if effect.kind == "answer" and not effect.again]
     speech = before.speech
     whole = speech is not None and speech.kind == "answer" and speech.composed and speech.turn == after.turn
     if answers and (whole or any(effect.is_final for effect in answers[:-1])):

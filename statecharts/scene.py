@@ -9,6 +9,7 @@ from statecharts.effects import CancelSpeech, Effect
 from statecharts.events import Event, IntentDetected, RagAnswerReady, SttFinal, SttPartial
 from statecharts.phrases import Phrases, Variants, chosen
 from statecharts.policy import Policy
+from statecharts.speech import Speech
 from statecharts.timers import Timers
 
 __all__ = ["RETRIEVED_INTENTS", "RaisesEvents", "Scene"]
@@ -61,6 +62,11 @@ class Scene:
         """What could bridge the wait now; empty if there is nothing but what was said last."""
         context = self.context
         return chosen(self.phrases.filler.for_intent(context.intent), context.turn, context.last_filler)
+
+    def next_request(self, speech: Speech) -> str:
+        """Return a name for the next piece of a speech, by which its results are known."""
+        self.context.requests += 1
+        return f"{speech.turn}.{speech.kind}{self.context.asked}.{self.context.requests}"
 
     def await_lasting_voice(self) -> None:
         """Believe a voice that lasts, unless the policy asks for words."""

@@ -46,13 +46,6 @@ class Speaking:
             self._context.speech.synthesised = True
             self.watch_playback()
 
-    def forgo_rest(self) -> None:
-        """No voice can say the rest: what was sent is the whole answer."""
-        speech = self._context.speech
-        if speech is not None and not speech.composed:
-            speech.composed = self._context.retrieved = True
-            self._scene.emit(CancelTasks(speech.turn))
-
     def note_playback(self, fact: Event) -> None:
         """Know how much of our answer the client has played."""
         speech = self._context.speech

@@ -28,6 +28,8 @@ class Line(Struct, omit_defaults=True):
     """All of its audio, once that is known."""
     words: tuple[tuple[int, float], ...] = ()
     """Where its words end, as far as the voice told: characters of `text`, seconds of its audio."""
+    missing: bool = False
+    """Its sound is missing, or the rest of it: no voice could say it."""
 
     def chars_at(self, played_s: float, whole_s: float) -> int:
         """Return how many characters are said after so many of all its seconds of audio."""
@@ -65,6 +67,11 @@ class Speech(Struct, omit_defaults=True):
     def text(self) -> str:
         """The answer as composed so far."""
         return " ".join(line.text for line in self.lines if line.text)
+
+    @property
+    def in_text(self) -> bool:
+        """Whether no voice is left for it: its sentences are only shown."""
+        return bool(self.lines) and self.lines[-1].missing and not self.lines[-1].audio_s
 
     @property
     def sent_s(self) -> float:
@@ -119,7 +126,8 @@ class Speech(Struct, omit_defaults=True):
 
     def heard(self, played_s: float) -> str:
         """Return the words whose audio was played, a literal prefix of `text`, cut back to a whole word."""
-        if self.synthesised and played_s >= self.sent_s - _COMPLETE_S:
+        incomplete = any(line.missing for line in self.lines)
+        if self.synthesised and played_s >= self.sent_s - _COMPLETE_S and not incomplete:
             return self.text
         heard_chars, before = 0, 0
         for number, line in enumerate(self.lines):
@@ -128,8 +136,8 @@ class Speech(Struct, omit_defaults=True):
             if not line.audio_s or played_s <= 0:
                 break
             whole_s = self._whole_s(number)
-            if played_s < whole_s - _COMPLETE_S:
-                heard_chars = before + line.chars_at(played_s, whole_s)
+            if line.missing or played_s < whole_s - _COMPLETE_S:
+                heard_chars = before + line.chars_at(min(played_s, line.audio_s), whole_s)
                 break
             heard_chars = before + len(line.text)
             before = heard_chars + 1
@@ -141,6 +149,8 @@ class Speech(Struct, omit_defaults=True):
         line = self.lines[number]
         if line.whole_s:
             return line.whole_s
+        if line.missing:
+            return max(line.audio_s, len(line.text) / _CHARS_PER_S)
         all_sent = self.synthesised or any(later.audio_s for later in self.lines[number + 1 :])
         if all_sent:
             return line.audio_s

@@ -142,7 +142,8 @@ class Thinking:
         """Bridge the silence; the filler gives way to the first sound of what it bridges to."""
         context = self._context
         context.last_filler = self._scene.filler
-        self._scene.emit(Speak(context.turn, context.last_filler, True, "filler", f"{context.turn}.filler"))
+        request_id = f"{context.turn}.filler"
+        self._scene.emit(Speak(context.turn, context.last_filler, True, "filler", request_id, voice=context.voice))
 
     def _answer_with(self, text: str) -> None:
         context = self._context
@@ -151,13 +152,18 @@ class Thinking:
 
     def _say(self, text: str, is_final: bool, kind: Kind) -> None:
         context, turn = self._context, self._scene.answer_turn
-        context.requests += 1
-        request_id = f"{turn}.{kind}{context.asked}.{context.requests}"
         if context.speech is None or context.speech.kind != kind:
             context.speech = Speech(turn, kind=kind)
-        context.speech.lines.append(Line(request_id, text))
-        context.speech.composed = is_final
-        self._scene.emit(Speak(turn, text, is_final, kind, request_id, bool(context.guess)))
+        speech = context.speech
+        in_text = speech.in_text
+        speech.lines.append(Line(self._scene.next_request(speech), text, missing=in_text and bool(text)))
+        speech.composed = is_final
+        self._scene.emit(
+            Speak(
+                turn, text, is_final, kind, speech.lines[-1].request_id, bool(context.guess),
+                voice=None if in_text else context.voice,
+            )
+        )  # fmt: skip
 
 
 class Patience:

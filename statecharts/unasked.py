@@ -98,4 +98,4 @@ class Unasked:
         context, text = self._context, self._scene.phrase(variants)
         request_id = f"{context.turn}.{kind}"
         context.speech = Speech(context.turn, kind=kind, lines=[Line(request_id, text)], composed=True)
-        self._scene.emit(Speak(context.turn, text, True, kind, request_id))
+        self._scene.emit(Speak(context.turn, text, True, kind, request_id, voice=context.voice))

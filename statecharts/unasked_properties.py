@@ -39,6 +39,8 @@ def nothing_is_said_unasked_but_to_a_quiet_caller(step: _At) -> str | None:
     """Greeting and prompts are said while LISTENING.quiet, one at a time, and prompts as often as agreed upon."""
     before, after = step.before.context, step.after.context
     for effect in step.asked(Speak):
+        if effect.again:
+            continue  # for another voice
         if effect.kind in _UNASKED and (step.before.state != "LISTENING.quiet" or before.speech is not None):
             return f"the {effect.kind} {effect.text!r} was said in {step.before.state}, or over something else"
         if effect.kind == "prompt" and not 0 <= after.prompts_left < before.prompts_left and before.asked_there:
@@ -54,7 +56,7 @@ def a_caller_is_greeted_once(run: Run[Snapshot]) -> str | None:
         if isinstance(step.move.fact, Connected) and step.taken and step.before.state in ("IDLE.new", "IDLE.ended"):
             greeted = False
         for effect in step.asked(Speak):
-            if effect.kind == "greeting":
+            if effect.kind == "greeting" and not effect.again:
                 if greeted:
                     return f"greeted again with {effect.text!r}"
                 greeted = True
@@ -64,7 +66,7 @@ def a_caller_is_greeted_once(run: Run[Snapshot]) -> str | None:
 @always(concerns=("stt_failed", "ask_again", "rag_failed", "answer_deadline", "apologise"))
 def an_apology_has_a_reason(step: _At) -> str | None:
     """We apologise for a failure or for being late, and for nothing else; no turn begins in the same step."""
-    if not any(effect.kind == "apology" for effect in step.asked(Speak)):
+    if not any(effect.kind == "apology" and not effect.again for effect in step.asked(Speak)):
         return None
     known = ("stt_failed", "rag_failed", "answer_deadline")
     if step.move.event not in known or step.asked(TurnBegan):

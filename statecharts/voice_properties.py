@@ -13,6 +13,7 @@ from statecharts.effects import (
     TurnEnded,
     Withdrawn,
 )
+from statecharts.events import TtsFailed
 from statecharts.guessing import same_words
 from statecharts.machine import Step
 from statecharts.proving import always
@@ -136,3 +137,18 @@ def what_was_heard_was_said(step: _At) -> str | None:
         if ended.heard_text and not spoken:
             return f"heard {ended.heard_text!r}, of which no audio was sent"
     return None
+
+
+@always(concerns=("tts_failed", "another_voice", "speak_again", "say_in_text"))
+def what_a_voice_could_not_say_is_said_by_the_next_or_shown(step: _At) -> str | None:
+    """When a voice fails, all that has no sound yet is asked of the next voice, or goes out as text if none is left."""
+    fact, speech = step.move.fact, step.after.context.speech
+    if not isinstance(fact, TtsFailed) or speech is None or step.before.context.guess:
+        return None
+    again = {effect.request_id: effect for effect in step.asked(Speak) if effect.again}
+    silent = [line for line in speech.lines if not line.audio_s]
+    if not all(line.request_id in again for line in silent):
+        return f"of {[line.text for line in silent]} only {[effect.text for effect in again.values()]} is said again"
+    due = step.after.context.voice if fact.voices_left else None
+    wrong = [effect.voice for effect in again.values() if effect.voice != due]
+    return f"said by the voice {wrong[0]}, not by {due}" if wrong else None

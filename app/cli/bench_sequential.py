@@ -37,7 +37,7 @@ async def _sequential(
     assert loaded.classifier is not None
     assert loaded.answerer is not None
     services = loaded.call_services
-    parts = Parts(SileroDetector(), services.recogniser, loaded.classifier, loaded.answerer, services.voice)
+    parts = Parts(SileroDetector(), services.recogniser, loaded.classifier, loaded.answerer, services.voices[0])
     try:
         return await bench_sequential(
             parts, clips, repeat=repeat, intent_delay_s=intent_delay_s, answer_delay_s=answer_delay_s,
@@ -45,7 +45,8 @@ async def _sequential(
         )  # fmt: skip
     finally:
         services.recogniser.close()
-        services.voice.close()
+        for voice in services.voices:
+            voice.close()
 
 
 def _print(result: SequentialBench) -> None:

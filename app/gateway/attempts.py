@@ -72,7 +72,12 @@ class Attempt:
 
     async def _recognise(self) -> Recognised:
         deadline = asyncio.get_running_loop().time() + self._patience_s
-        return await self._recogniser.recognise(self._pcm, deadline=deadline)
+        try:
+            return await self._recogniser.recognise(self._pcm, deadline=deadline)
+        except (Overloaded, RecogniserFailed):
+            raise
+        except Exception as error:  # whatever it does, the caller is told that it failed
+            raise RecogniserFailed(f"it broke: {type(error).__name__}: {error}") from error
 
 
 def joined(pieces: Sequence[Recognised]) -> Recognised:

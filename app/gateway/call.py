@@ -17,6 +17,7 @@ from app.gateway.keypad import Keypad
 from app.gateway.messages import BadMessage, KeysPressed, read_message
 from app.gateway.mouth import Mouth
 from app.gateway.services import CallServices, Message
+from app.gateway.spoken_chunks import SpokenChunks
 from statecharts.effects import Speak
 from statecharts.events import (
     BargeIn,
@@ -71,7 +72,9 @@ class Call:
         self._is_new = is_new
         self._log = _log.bind(session=session_id)
         self.client = Client(self._lose_client)
-        self._mouth = Mouth(services.voice, self._audible_leg, lambda event: publish(event, 0.0), self._tell)
+        self._mouth = Mouth(
+            SpokenChunks(services.voices), self._audible_leg, lambda event: publish(event, 0.0), self._tell
+        )
         self._ear = Ear(services.activity(), services.recogniser, self._policy, publish, self._reflex)
         self._keypad = Keypad(self._take)
         self._tasks: asyncio.Queue[Coroutine[object, object, None]] = asyncio.Queue()

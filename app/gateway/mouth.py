@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 from msgspec import Struct
 
 from adapters.media.port import MediaLeg, MediaLost, SpokenChunk
-from adapters.voices.port import SpeechPiece, SpokenWord, Voice, VoiceFailed
+from adapters.voices.port import SpeechPiece, SpokenWord, VoiceFailed
+from app.gateway.spoken_chunks import SpokenChunks
 from statecharts.effects import PlayoutAction, Speak
 from statecharts.events import Event, Kind, TtsChunkReady, TtsDone, TtsFailed
 
@@ -22,10 +23,6 @@ _log = structlog.get_logger()
 LEAD_S = 0.9
 """How far ahead of real time audio is sent at most: under the second that clients are promised, by more than a busy
 machine's clocks disagree."""
-CHUNK_S = 0.2
-"""Audio per chunk: five messages a second, and no more than this is in flight when the caller barges in."""
-FIRST_CHUNK_S = 0.1
-"""Audio with which a sentence may begin: less would be played before more is there."""
 READY_CHUNKS = 100
 """Synthesised chunks kept ready, 20 s: then the voice waits until some were sent."""
 Message = dict[str, object]
@@ -44,7 +41,7 @@ class Mouth:
     """One caller's voice queue, synthesis and paced playout.
 
     Args:
-        voice: Shared by all calls.
+        voices: Shared by all calls.
         leg: Returns where audio goes now, or None while no client is there.
         publish: Takes each fact, in order.
         send: Sends a message to the client.
@@ -52,12 +49,12 @@ class Mouth:
 
     def __init__(
         self,
-        voice: Voice,
+        voices: SpokenChunks,
         leg: Callable[[], MediaLeg | None],
         publish: Callable[[Event], None],
         send: Callable[[Message], Awaitable[None]],
     ) -> None:
-        self._voice = voice
+        self._voices = voices
         self._leg = leg
         self._publish = publish
         self._send = send
@@ -68,6 +65,8 @@ class Mouth:
         self._ready: deque[_Ready] = deque()
         self._changed = asyncio.Event()
         self._sent: deque[_Ready] = deque()
+        self._sent_request = ""
+        """The request of which something was sent last."""
         self._lengths: dict[str, float] = {}
         """Seconds of each sentence that is synthesised and not all sent, by its request."""
         self._before_sent_s = 0.0
@@ -78,6 +77,8 @@ class Mouth:
         self._ended = False
         self._ahead_until = 0.0
         self._used_leg: MediaLeg | None = None
+        self._failed: tuple[int, Kind, int] | None = None
+        """Turn and kind of the speech of which a voice could not say something, and which voice that was."""
         self._synthesis: asyncio.Task[None] | None = None
         self._request: Speak | None = None
         self._begun = False
@@ -125,7 +126,8 @@ class Mouth:
             self._guessed.append(request)
         else:
             await self._show(request)
-        self._wanted.put_nowait(request)
+        if not self._is_of_a_failed_voice(request):
+            self._wanted.put_nowait(request)
 
     async def commit(self) -> None:
         """The guess was right: what was prepared may be seen and heard."""
@@ -134,7 +136,15 @@ class Mouth:
             await self._show(request)
         self._changed.set()
 
+    def _is_of_a_failed_voice(self, request: Speak) -> bool:
+        """Whether the chart could not know yet that this voice has failed: it will ask for it again."""
+        if self._failed is None or request.voice is None:
+            return False
+        return (request.turn, request.kind) == self._failed[:2] and request.voice <= self._failed[2]
+
     async def _show(self, request: Speak) -> None:
+        if request.again:
+            return
         await self._send(
             {
                 "type": "answer",
@@ -149,7 +159,7 @@ class Mouth:
         self._unpause()
         self._guessed.clear()
         _drained(self._wanted)
-        self._request = None
+        self._request = self._failed = None
         self._ready.clear()
         self._lengths.clear()
         if self._synthesis is not None:
@@ -268,26 +278,32 @@ class Mouth:
         """Turn a sentence into chunks; an answer ends with an empty one, so that none is held back as the last."""
         text, rate_hz, made_s = request.text, 16_000, 0.0
         try:
-            if text:
-                async for piece in _chunks(self._voice, text, self._out_of_audio_at()):
+            if text and request.voice is not None:
+                async for piece in self._voices.speak(request.voice, text, self._out_of_audio_at()):
                     self._begun = True
                     made_s += len(piece.pcm) / 2 / piece.rate_hz
                     await self._make_ready(request, piece, text)
                     text, rate_hz = "", piece.rate_hz
         except VoiceFailed as error:
-            _log.warning("not_spoken", turn=request.turn, error=str(error))
-            self._publish(TtsFailed(error=str(error), request_id=request.request_id, turn=request.turn))
-            if self._sent:
-                # What was sent is the whole answer now; the client waits for its last chunk.
-                end = SpokenChunk(
-                    turn=request.turn, kind=request.kind, seq=0, pcm=b"", rate_hz=16_000, text="", is_final=True
-                )
-                self._ready.append(_Ready(end, request.request_id, again=True))
-                self._changed.set()
+            self._give_up(request, request.voice or 0, error)
             return
         self._lengths[request.request_id] = made_s
         if request.is_final:
             await self._make_ready(request, SpeechPiece(pcm=b"", rate_hz=rate_hz), text, is_final=True)
+
+    def _give_up(self, request: Speak, voice: int, error: VoiceFailed) -> None:
+        """Tell that this voice failed; what waits for it behind this sentence would come before it then."""
+        left = self._voices.left_after(voice)
+        _log.warning("not_spoken", turn=request.turn, voice=voice, voices_left=left, error=str(error))
+        self._failed = request.turn, request.kind, voice
+        if self._sent_request != request.request_id:  # not begun: another voice begins it anew
+            self._ready = deque(ready for ready in self._ready if ready.request_id != request.request_id)
+        for waiting in _drained(self._wanted):
+            if not self._is_of_a_failed_voice(waiting):
+                self._wanted.put_nowait(waiting)
+        self._publish(
+            TtsFailed(error=str(error), request_id=request.request_id, turn=request.turn, voices_left=left)
+        )  # fmt: skip
 
     async def _make_ready(self, request: Speak, piece: SpeechPiece, text: str, *, is_final: bool = False) -> None:
         while len(self._ready) >= READY_CHUNKS:
@@ -321,6 +337,7 @@ class Mouth:
             audio_s = len(chunk.pcm) / 2 / chunk.rate_hz
             self._ahead_until = max(self._ahead_until, loop.time()) + audio_s
             self._sent.append(_Ready(chunk, ready.request_id))
+            self._sent_request = ready.request_id
             if not ready.again:
                 self._report(chunk, audio_s, ready)
             try:
@@ -377,18 +394,3 @@ class Mouth:
 def _drained(queue: asyncio.Queue[Speak]) -> list[Speak]:
     """Take everything out of a queue."""
     return [queue.get_nowait() for _ in range(queue.qsize())]
-
-
-async def _chunks(voice: Voice, text: str, deadline: float) -> AsyncIterator[SpeechPiece]:
-    """Yield a sentence's speech in chunks of at most `CHUNK_S`, the first one as soon as it may be sent."""
-    held, rate_hz = b"", 16_000
-    words: tuple[SpokenWord, ...] = ()
-    least_s = FIRST_CHUNK_S
-    async for piece in voice.synthesise(text, deadline=deadline):
-        held, words, rate_hz = held + piece.pcm, words + piece.words, piece.rate_hz
-        while len(held) >= round(least_s * rate_hz) * 2:
-            size = round(CHUNK_S * rate_hz) * 2
-            yield SpeechPiece(pcm=held[:size], rate_hz=rate_hz, words=words)
-            held, words, least_s = held[size:], (), CHUNK_S
-    if held:
-        yield SpeechPiece(pcm=held, rate_hz=rate_hz, words=words)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,7 +38,8 @@ class CallServices:
     activity: Callable[[], VoiceActivity]
     """Begins to listen to one microphone."""
     recogniser: Recogniser
-    voice: Voice
+    voices: Sequence[Voice]
+    """The best first; the others are asked when it fails."""
     policy: Policy
     fed_leg: Callable[[Send], FedLeg]
     peer_leg: PeerFactory

@@ -41,6 +41,10 @@ class PolicyTable(_Table, frozen=True, kw_only=True):
     away_s: Seconds = 15.0
     echo_warmup_s: Seconds = 0.0
     filler_after_s: Seconds = 0.0
+    greeting_after_s: Seconds = 0.0
+    prompt_after_s: Seconds = 0.0
+    prompts_max: Count = 2
+    still_there_s: Seconds = 0.0
 
     @property
     def not_built(self) -> list[str]:
@@ -67,6 +71,8 @@ class Voice(_Table, frozen=True, kw_only=True):
     interim: bool = True
     final: bool = True
     detector: tuple[Seconds, Seconds] = (0.05, 0.1)
+    fails: bool = False
+    """The recogniser fails on it, when its final text would be due."""
 
     @property
     def interim_at(self) -> float:
@@ -113,6 +119,8 @@ class Answer(_Table, frozen=True, kw_only=True):
     voice_first_s: Seconds = 0.2
     fails: bool = False
     nothing: bool = False
+    voices_fail: Count = 0
+    """So many of the two voices fail on each of its sentences."""
 
 
 class Speaker(_Table, frozen=True, kw_only=True):

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 from adapters.answers.port import Judgement, Sentence
 from adapters.answers.sentences import split_sentences
-from adapters.recognisers.port import Recognised
-from adapters.voices.port import SpeechPiece
+from adapters.recognisers.port import Recognised, RecogniserFailed
+from adapters.voices.port import SpeechPiece, VoiceFailed
 from app.gateway.voice_activity import Edge, Heard
 from app.scenario.format import Answer, Voice
 from app.scenario.script import Script, samples_of
@@ -65,6 +65,8 @@ class ScriptedRecogniser:
             last = voices[-1]
             draft = last.interim and bool(last.text) and (last, len(pcm)) not in self._drafted
             await _until((last.interim_at if draft else last.final_at), self._clock)
+            if last.fails and not draft:
+                raise RecogniserFailed("the scenario has the recogniser fail")
             if draft:
                 self._drafted.add((last, len(pcm)))
             elif not last.final:
@@ -95,8 +97,8 @@ class ScriptedAnswerer:
         self._clock = clock
         self._failing: dict[str, tuple[Answer, int]] = {}
         """Answers that fail and how often they are still asked for again, by the request's text."""
-        self.spoken: dict[str, tuple[float, float]] = {}
-        """How long each sentence takes to say, and after how long its first audio is there."""
+        self.spoken: dict[str, tuple[float, float, int]] = {}
+        """How long each sentence takes to say, after how long its first audio is there, and how many voices fail."""
         self.running = 0
         """Requests it has not answered yet."""
 
@@ -138,21 +140,29 @@ class ScriptedAnswerer:
             said += len(sentence.split())
             share = (said - 1) / (words - 1) if words > 1 else 1.0
             first_s = answer.voice_first_s if number == 1 else 0.0
-            self.spoken[sentence] = answer.voice_s * len(sentence) / chars, first_s
+            self.spoken[sentence] = answer.voice_s * len(sentence) / chars, first_s, answer.voices_fail
             yield sentence, answer.first_s + share * max(0.0, answer.all_s - answer.first_s), number == len(sentences)
 
 
 class ScriptedVoice:
-    """Speaks silence of the length that the script gives a sentence."""
+    """Speaks silence of the length that the script gives a sentence.
+
+    Args:
+        answerer: Knows the sentences.
+        rank: How many better voices there are.
+    """
 
     name = "scripted"
 
-    def __init__(self, answerer: ScriptedAnswerer) -> None:
+    def __init__(self, answerer: ScriptedAnswerer, rank: int = 0) -> None:
         self._answerer = answerer
+        self._rank = rank
 
     async def synthesise(self, text: str, *, deadline: float = 0.0) -> AsyncIterator[SpeechPiece]:
         """Yield all of it as soon as the first audio is due."""
-        audio_s, first_s = self._spoken(text)
+        audio_s, first_s, failing = self._spoken(text)
+        if self._rank < failing:
+            raise VoiceFailed("the scenario has this voice fail")
         await asyncio.sleep(first_s)
         left = round(audio_s * VOICE_RATE_HZ)
         while left > 0:
@@ -163,12 +173,12 @@ class ScriptedVoice:
     def close(self) -> None:
         """It has no threads."""
 
-    def _spoken(self, text: str) -> tuple[float, float]:
-        """Return how long a sentence, or a clause of one, takes to say, and when its first audio is there."""
-        for sentence, (audio_s, first_s) in reversed(self._answerer.spoken.items()):
+    def _spoken(self, text: str) -> tuple[float, float, int]:
+        """Return how long a sentence, or a clause of one, takes, when its first audio is there, who fails on it."""
+        for sentence, (audio_s, first_s, failing) in reversed(self._answerer.spoken.items()):
             if text in sentence:
-                return audio_s * len(text) / len(sentence), first_s if sentence.startswith(text) else 0.0
-        return UNSCRIPTED_S, Answer().voice_first_s
+                return audio_s * len(text) / len(sentence), first_s if sentence.startswith(text) else 0.0, failing
+        return UNSCRIPTED_S, Answer().voice_first_s, 0
 
 
 async def _until(moment: float, clock: Clock) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
+from app.dialogue.reading import DELIVERED, read_phrases
 from app.folding import Folded
 from app.replay.call_log import BadLog, CallLog
 from app.replay.known import Known, event_of
@@ -159,5 +160,5 @@ def _remarks(policy: Policy, phrases: Phrases) -> Iterator[str]:
     for name in policy.__struct_fields__:
         if name not in named and getattr(policy, name) != getattr(ours, name):
             yield f"Not told: in the call {name} was {getattr(policy, name)!r}; a scenario has the product's."
-    if phrases != Phrases():
+    if phrases != read_phrases(DELIVERED, "en"):
         yield "Not told: the call had phrases of its own; a scenario has the product's."

@@ -122,7 +122,7 @@ class _Stage:
         services = CallServices(
             activity=lambda: ScriptedActivity(self._script),
             recogniser=ScriptedRecogniser(self._script, self._now),
-            voice=ScriptedVoice(self._answerer),
+            voices=(ScriptedVoice(self._answerer), ScriptedVoice(self._answerer, 1)),
             policy=policy,
             fed_leg=self._leg,
             peer_leg=_no_peer,

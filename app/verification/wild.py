@@ -47,7 +47,7 @@ _T = TypeVar("_T")
 _WORDS = st.sampled_from(["", "how old is the bridge", "yeah", "mm-hmm", "stop", "tell me about it"])
 _PLAYED = st.none() | st.floats(0, 5)
 _INTENTS = st.sampled_from(["question", "greeting", "repeat", "help", "stop", "goodbye"])
-_KINDS = st.sampled_from(["answer", "answer", "answer", "filler", "apology", "greeting"])
+_KINDS = st.sampled_from(["answer", "answer", "answer", "filler", "apology", "greeting", "prompt"])
 
 _EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.just(Connected()), st.just(Disconnected()), st.just(SessionStarted()), st.just(BargeIn()), st.just(KeyPressed()),
@@ -60,7 +60,8 @@ _EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.builds(IntentDetected, intent=_INTENTS), st.builds(IntentFailed),
     st.builds(RagAnswerReady, text=_WORDS, is_final=st.booleans(), source=st.sampled_from(["", "a.md"])),
     st.builds(RagFailed),
-    st.builds(TtsChunkReady, audio_ms=st.floats(20, 2000)), st.builds(TtsDone), st.builds(TtsFailed),
+    st.builds(TtsChunkReady, audio_ms=st.floats(20, 2000)), st.builds(TtsDone),
+    st.builds(TtsFailed, voices_left=st.integers(0, 1)),
     st.builds(PlaybackStarted, played_s=_PLAYED, kind=_KINDS),
     st.builds(PlaybackProgress, played_s=_PLAYED, kind=_KINDS),
     st.builds(PlaybackDone, played_s=_PLAYED, kind=_KINDS),

@@ -59,7 +59,7 @@ class Rim:
         self.events: list[Event] = []
         services = CallServices(
             lambda: ChunkedActivity(LoudnessDetector(), Policy().settle_s),
-            ScriptedRecogniser(["hello"]), ToneVoice(), Policy(), WebSocketLeg, no_peer,
+            ScriptedRecogniser(["hello"]), (ToneVoice(),), Policy(), WebSocketLeg, no_peer,
         )  # fmt: skip
         self.call = Call(str(uuid.uuid4()), services, lambda event, since_s: self.events.append(event), is_new=True)
         self.socket = MemorySocket()

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from adapters.voices.port import SpeechPiece
 from app.gateway.mouth import LEAD_S, Mouth
 from app.gateway.services import Message
+from app.gateway.spoken_chunks import SpokenChunks
 from statecharts.effects import Speak
 from statecharts.events import Event, TtsChunkReady, TtsDone, TtsFailed
 from tests.fakes import RecordingLeg, ToneVoice
@@ -43,7 +44,7 @@ class Speaker:
         self.voice = voice
         self.events: list[Event] = []
         self.messages: list[Message] = []
-        self.mouth = Mouth(voice, lambda: self.leg, self.events.append, self._send)
+        self.mouth = Mouth(SpokenChunks([voice]), lambda: self.leg, self.events.append, self._send)
 
     async def _send(self, message: Message) -> None:
         self.messages.append(message)

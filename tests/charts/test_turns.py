@@ -21,21 +21,16 @@ from statecharts.events import (
     RagFailed,
     SpeechStarted,
     SpeechStopped,
-    SttFailed,
     SttFinal,
     SttPartial,
     TtsChunkReady,
     TtsDone,
-    TtsFailed,
 )
-from statecharts.phrases import Phrases
 from statecharts.policy import Policy
 from statecharts.possibilities import SAID
 from tests.charts.driver import Drive
 
 __all__ = ["answered", "asked"]
-
-GREETING = Policy(greeting_after_s=0.5, speculation="off", adaptive_end_of_turn=False)
 
 
 def asked(drive: Drive, text: str = "how old is the bridge", seconds: float = 1.0) -> Drive:
@@ -142,15 +137,6 @@ def test_noise_is_no_turn() -> None:
     drive.take(SttFinal(text=""), after_s=0.2)
     assert drive.path == "LISTENING.quiet"
     assert drive.chart.context.turn == 0
-
-
-def test_a_recogniser_that_failed_gives_the_floor_back() -> None:
-    drive = Drive()
-    drive.take(Connected())
-    drive.take(SpeechStarted())
-    drive.take(SpeechStopped(silence_s=0.16), after_s=0.4)
-    drive.take(SttFailed(error="overloaded"), after_s=0.2)
-    assert drive.path == "LISTENING.quiet"
 
 
 def test_a_voice_without_end_is_borne_as_long_as_it_brings_words() -> None:
@@ -291,15 +277,6 @@ def test_failed_retrieval_is_apologised_for_at_once() -> None:
     assert [effect.kind for effect in drive.effects if isinstance(effect, Speak)] == ["apology"]
 
 
-def test_a_voice_that_fails_leaves_the_text() -> None:
-    drive = asked(Drive())
-    drive.take(IntentDetected(intent="question", turn=1))
-    drive.take(RagAnswerReady(text="It opened in 1883.", is_final=True, turn=1, source="a.md"))
-    drive.take(TtsFailed(turn=1, request_id="1.answer.1", error="no voice"))
-    assert drive.path == "LISTENING.quiet"
-    assert drive.asked(TurnEnded) == [TurnEnded(1, "how old is the bridge", "It opened in 1883.", "", False, False)]
-
-
 def test_a_client_that_never_reports_does_not_hold_the_floor() -> None:
     drive = answered(asked(Drive()), "It opened in 1883.", audio_s=2.0)
     drive.wait(2.0 + Policy().playout_margin_s - 0.01)
@@ -346,36 +323,3 @@ def test_a_second_intent_for_the_same_turn_is_dropped() -> None:
     drive = asked(Drive())
     drive.take(IntentDetected(intent="question", turn=1))
     assert isinstance(drive.take(IntentDetected(intent="greeting", turn=1))[0], Drop)
-
-
-def test_a_greeting_of_ours_is_spoken_on_connect_if_there_is_one() -> None:
-    drive = Drive(GREETING, Phrases(greeting=("Welcome.",)))
-    drive.take(Connected())
-    drive.wait(0.5)
-    assert drive.asked(Speak) == [Speak(0, "Welcome.", True, "greeting", "0.greeting")]
-    drive.take(TtsChunkReady(turn=0, audio_ms=800, request_id="0.greeting"), after_s=0.1)
-    assert drive.path == "SPEAKING.streaming"
-    drive.take(TtsDone(turn=0))
-    drive.take(PlaybackDone(turn=0, kind="greeting"), after_s=0.8)
-    assert drive.path == "LISTENING.quiet"
-
-
-def test_a_caller_faster_than_the_greeting_is_not_talked_over() -> None:
-    drive = Drive(GREETING, Phrases(greeting=("Welcome.",)))
-    drive.take(Connected())
-    drive.wait(0.5)
-    assert drive.asked(Speak) == [Speak(0, "Welcome.", True, "greeting", "0.greeting")]
-    drive.take(SpeechStarted())
-    late = drive.take(TtsChunkReady(turn=0, audio_ms=800, request_id="0.greeting"))
-    assert isinstance(late[0], Drop)
-    assert drive.path == "LISTENING.hearing"
-
-
-def test_a_filler_bridges_a_long_wait_and_the_answer_follows() -> None:
-    drive = asked(Drive(Policy(filler_after_s=0.8, speculation="off", adaptive_end_of_turn=False)))
-    drive.wait(0.81)
-    assert drive.path == "THINKING.filling"
-    drive.take(PlaybackDone(turn=1, kind="filler"), after_s=0.6)
-    assert drive.path == "THINKING.working"
-    answered(drive, "It opened in 1883.")
-    assert drive.chart.state == "SPEAKING"

@@ -12,16 +12,14 @@ import pytest
 
 from adapters.voices.edge import EdgeVoice
 from adapters.voices.espeak import EspeakVoice
-from adapters.voices.fallback import FallbackVoice
 from adapters.voices.piper import PiperVoice
 from adapters.voices.port import SpeechPiece, Voice, VoiceFailed
 from tests.adapters.models.edge_server import edge_server
-from tests.fakes import ToneVoice
 
 SENTENCE = "I have five states, and each has a deadline."
 
 
-@pytest.fixture(params=["piper", "espeak", "edge", "fallback"])
+@pytest.fixture(params=["piper", "espeak", "edge"])
 async def voice(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Voice]:
     async with edge_server() as url:
         monkeypatch.setattr(edge_tts.communicate, "WSS_URL", url)
@@ -31,10 +29,8 @@ async def voice(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
                 made = PiperVoice()
             case "espeak":
                 made = EspeakVoice()
-            case "edge":
-                made = EdgeVoice()
             case _:
-                made = FallbackVoice(ToneVoice(), EspeakVoice())
+                made = EdgeVoice()
         yield made
         made.close()
 
@@ -120,23 +116,3 @@ async def test_edge_that_sends_no_audio_has_failed(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(edge_tts.communicate, "WSS_URL", url)
         with pytest.raises(VoiceFailed):
             await spoken(EdgeVoice(), text)
-
-
-async def test_the_second_voice_speaks_what_the_first_cannot() -> None:
-    both = FallbackVoice(ToneVoice(), EspeakVoice())
-    pieces = await spoken(both, "this is broken")
-    assert {piece.rate_hz for piece in pieces} == {22_050}
-    assert {piece.rate_hz for piece in await spoken(both, "this is not")} == {16_000}
-    both.close()
-
-
-async def test_a_voice_that_fails_in_the_middle_is_not_begun_again() -> None:
-    class Breaks(ToneVoice):
-        async def synthesise(self, text: str, *, deadline: float = 0.0) -> AsyncIterator[SpeechPiece]:
-            yield SpeechPiece(pcm=b"\1\1", rate_hz=16_000)
-            raise VoiceFailed("half way")
-
-    both = FallbackVoice(Breaks(), EspeakVoice())
-    with pytest.raises(VoiceFailed, match="half way"):
-        await spoken(both, SENTENCE)
-    both.close()
