@@ -70,7 +70,7 @@ class Step(Struct, Generic[S]):
 
     def asked(self, kind: type[_E]) -> list[_E]:
         """Return the effects of a kind, in order."""
-        return [effect for effect in self.effects if isinstance(effect, kind)]
+        return [effect for effect in self.effects if isinstance(effect, kind)] if self.effects else []
 
     def __str__(self) -> str:
         arrow = f"→ {self.after.state}" if self.changed else f"({'stays' if self.taken else 'dropped'})"

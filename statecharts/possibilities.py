@@ -186,7 +186,9 @@ def _abstract_answer(at: Snapshot) -> Hashable:
     known = context.intent if context.intent in ("", "help") else str(context.intent in RETRIEVED_INTENTS)
     if context.late:
         return "late", bool(known), bool(context.asked)
-    pieces = tuple(sorted({(bool(sentence.text), sentence.found) for sentence in context.sentences}))
+    pieces: tuple[bool, ...] = tuple(sorted({bool(sentence.text) for sentence in context.sentences}))
+    if pieces and known in ("", "help"):  # who asks for help asks as well whether anything was found
+        pieces = (*pieces, context.sentences[0].found)
     if context.retrieved and not pieces and known:
         known = "told"
     return known, pieces, context.retrieved, bool(context.asked)

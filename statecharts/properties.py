@@ -159,6 +159,8 @@ def nothing_of_an_older_turn_is_heard(step: _At) -> str | None:
 def a_turn_is_answered_once(step: _At) -> str | None:
     """Each turn is asked for once, and once its answer is whole no other answer to it begins."""
     before, after = step.before.context, step.after.context
+    if not step.effects and after.turn == before.turn:
+        return None
     questions = [effect.turn for effect in step.asked(RequestAnswer) if not effect.speculative]
     questions += [effect.turn for effect in step.asked(Speculated) if effect.hit]
     began = [effect.turn for effect in step.asked(TurnBegan)]
@@ -185,7 +187,8 @@ def _beside_the_turns(step: _At) -> list[int]:
 @always(concerns=("THINKING", "stt_final"))
 def a_turn_begins_in_thinking_alone(step: _At) -> str | None:
     """The number grows when THINKING is entered with new words, when we say something unasked, and at a call's end."""
-    if step.after.state == "IDLE.ended" or _beside_the_turns(step):
+    quiet = not step.effects and step.after.context.turn == step.before.context.turn
+    if quiet or step.after.state == "IDLE.ended" or _beside_the_turns(step):
         return None
     grown = step.after.context.turn - step.before.context.turn
     entered = sum(change.new_state == "THINKING" and "text" in change.data for change in step.asked(StateChanged))

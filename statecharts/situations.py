@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from functools import cache
 
 from statecharts.stepping import Snapshot
 from statecharts.timers import DEADLINES
@@ -51,7 +52,7 @@ def what_is_forbidden(at: Snapshot) -> str:
 def _of_timers(at: Snapshot) -> str:
     context = at.context
     for name in (*context.timers, *context.frozen):
-        if not any(fnmatchcase(at.state, home) for home in TIMER_HOMES[name]):
+        if not _at_home(name, at.state):
             return f"the timer {name} runs in {at.state}"
     running = {*context.timers, *context.frozen}
     if ("heard_wait" in running) != (context.cut is not None):
@@ -63,6 +64,11 @@ def _of_timers(at: Snapshot) -> str:
     if context.frozen and not context.detached:
         return f"a client is there, and yet {sorted(context.frozen)} stand still"
     return ""
+
+
+@cache
+def _at_home(timer: str, state: str) -> bool:
+    return any(fnmatchcase(state, home) for home in TIMER_HOMES[timer])
 
 
 def _of_speech(at: Snapshot) -> str:
