@@ -17,6 +17,7 @@ __all__ = [
     "Drop",
     "Effect",
     "EndSession",
+    "Medium",
     "Playout",
     "PlayoutAction",
     "RequestAnswer",
@@ -32,6 +33,7 @@ __all__ = [
     "Withdrawn",
 ]
 
+Medium: TypeAlias = Literal["voice", "text"]
 PlayoutAction: TypeAlias = Literal["duck", "pause", "stop", "resume"]
 
 
@@ -106,8 +108,10 @@ class Speak(_Request, frozen=True, tag=True, omit_defaults=True):
     request_id: str
     speculative: bool = False
     """Prepare it, and let nobody see or hear it before its turn is committed."""
-    voice: int | None = 0
-    """Which of the gateway's voices, the best first; None: none, the text alone."""
+    voice: int = 0
+    """Which of the gateway's voices, the best first."""
+    medium: Medium = "voice"
+    """`text`: no voice can say it, it is only shown."""
     again: bool = False
     """It was asked for before, of a voice that failed: its text was shown."""
 

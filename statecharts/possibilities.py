@@ -269,7 +269,7 @@ def _of_our_voice(at: Snapshot, soon: float) -> Iterator[Event]:
     for named in (request_id, "not ours"):
         yield TtsDone(timestamp=soon, turn=turn, request_id=named)
         yield TtsFailed(timestamp=soon, turn=turn, request_id=named)
-    yield TtsFailed(timestamp=soon, turn=turn, request_id=request_id, voices_left=1)
+        yield TtsFailed(timestamp=soon, turn=turn, request_id=named, voices_left=1)
     yield PlaybackStarted(timestamp=soon, turn=turn, kind=kind)
     yield PlaybackProgress(timestamp=soon, turn=turn, kind=kind, played_s=0.5)
     yield PlaybackProgress(timestamp=soon, turn=turn, kind="prompt", played_s=0.5)

@@ -161,7 +161,7 @@ class Thinking:
         self._scene.emit(
             Speak(
                 turn, text, is_final, kind, speech.lines[-1].request_id, bool(context.guess),
-                voice=None if in_text else context.voice,
+                context.voice, "text" if in_text else "voice",
             )
         )  # fmt: skip
 

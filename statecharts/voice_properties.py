@@ -149,6 +149,8 @@ def what_a_voice_could_not_say_is_said_by_the_next_or_shown(step: _At) -> str | 
     silent = [line for line in speech.lines if not line.audio_s]
     if not all(line.request_id in again for line in silent):
         return f"of {[line.text for line in silent]} only {[effect.text for effect in again.values()]} is said again"
-    due = step.after.context.voice if fact.voices_left else None
-    wrong = [effect.voice for effect in again.values() if effect.voice != due]
-    return f"said by the voice {wrong[0]}, not by {due}" if wrong else None
+    due = "voice" if fact.voices_left else "text"
+    if any((effect.voice, effect.medium) != (step.after.context.voice, due) for effect in again.values()):
+        return f"with {fact.voices_left} voices left it is said as {list(again.values())}"
+    same = step.before.context.voice == step.after.context.voice
+    return "the voice that failed is asked again" if same == bool(fact.voices_left) else None

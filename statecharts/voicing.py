@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from statecharts.effects import Speak
+from statecharts.effects import Medium, Speak
 from statecharts.events import Event, TtsFailed
 from statecharts.scene import Scene
 from statecharts.speech import Line
@@ -22,13 +22,13 @@ class Voicing:
     def speak_again(self, fact: Event) -> None:
         """Have it said by the next voice, and all the rest of the call: changing back and forth would be heard."""
         self._context.voice += 1
-        self._say_rest(fact, in_text=False)
+        self._say_rest(fact, "voice")
 
     def say_in_text(self, fact: Event) -> None:
         """No voice is left: the rest of what is being said is shown, and not heard."""
-        self._say_rest(fact, in_text=True)
+        self._say_rest(fact, "text")
 
-    def _say_rest(self, fact: Event, *, in_text: bool) -> None:
+    def _say_rest(self, fact: Event, medium: Medium) -> None:
         """Ask once more for the sentence that failed and those after it.
 
         One whose beginning was heard is not begun again: the caller would hear it twice.
@@ -44,12 +44,12 @@ class Voicing:
             rest = [Line("", "")]  # nothing more is to be said; the voice has to end it
             speech.lines += rest
         for line in rest:
-            line.missing = in_text and bool(line.text)
+            line.missing = medium == "text" and bool(line.text)
             line.request_id = self._scene.next_request(speech)
             is_final = speech.composed and line is speech.lines[-1]
             self._scene.emit(
                 Speak(
                     speech.turn, line.text, is_final, speech.kind, line.request_id, bool(self._context.guess),
-                    voice=None if in_text else self._context.voice, again=True,
+                    self._context.voice, medium, True,
                 )
             )  # fmt: skip

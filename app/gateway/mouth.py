@@ -138,7 +138,7 @@ class Mouth:
 
     def _is_of_a_failed_voice(self, request: Speak) -> bool:
         """Whether the chart could not know yet that this voice has failed: it will ask for it again."""
-        if self._failed is None or request.voice is None:
+        if self._failed is None or request.medium == "text":
             return False
         return (request.turn, request.kind) == self._failed[:2] and request.voice <= self._failed[2]
 
@@ -278,24 +278,24 @@ class Mouth:
         """Turn a sentence into chunks; an answer ends with an empty one, so that none is held back as the last."""
         text, rate_hz, made_s = request.text, 16_000, 0.0
         try:
-            if text and request.voice is not None:
+            if text and request.medium == "voice":
                 async for piece in self._voices.speak(request.voice, text, self._out_of_audio_at()):
                     self._begun = True
                     made_s += len(piece.pcm) / 2 / piece.rate_hz
                     await self._make_ready(request, piece, text)
                     text, rate_hz = "", piece.rate_hz
         except VoiceFailed as error:
-            self._give_up(request, request.voice or 0, error)
+            self._give_up(request, error)
             return
         self._lengths[request.request_id] = made_s
         if request.is_final:
             await self._make_ready(request, SpeechPiece(pcm=b"", rate_hz=rate_hz), text, is_final=True)
 
-    def _give_up(self, request: Speak, voice: int, error: VoiceFailed) -> None:
+    def _give_up(self, request: Speak, error: VoiceFailed) -> None:
         """Tell that this voice failed; what waits for it behind this sentence would come before it then."""
-        left = self._voices.left_after(voice)
-        _log.warning("not_spoken", turn=request.turn, voice=voice, voices_left=left, error=str(error))
-        self._failed = request.turn, request.kind, voice
+        left = self._voices.left_after(request.voice)
+        _log.warning("not_spoken", turn=request.turn, voice=request.voice, voices_left=left, error=str(error))
+        self._failed = request.turn, request.kind, request.voice
         if self._sent_request != request.request_id:  # not begun: another voice begins it anew
             self._ready = deque(ready for ready in self._ready if ready.request_id != request.request_id)
         for waiting in _drained(self._wanted):

@@ -165,7 +165,7 @@ async def test_what_was_ready_of_a_sentence_is_not_sent_if_it_failed_before_anyt
 
 async def test_without_a_voice_the_text_is_shown_and_the_answer_ends() -> None:
     async with speaker() as made:
-        await made.mouth.speak(Speak(1, "one two three", True, "answer", "1.answer.1", voice=None))
+        await made.mouth.speak(Speak(1, "one two three", True, "answer", "1.answer.1", medium="text"))
         await made.until(TtsDone)
         assert made.voice.asked == []
         assert [message["payload"]["text"] for message in made.messages] == ["one two three"]  # type: ignore[index]
