@@ -107,7 +107,7 @@ config *args:
 [no-exit-message]
 test *args: lint
     echo "== tests, two files at a time (-n 0: one test after the other)" >&2
-    exec python -m pytest -n 2 --dist loadfile "$@"
+    exec python -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"
 
 # Check format, lint, types, import contracts and that the committed diagrams are current
 [group("develop")]

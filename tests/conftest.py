@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests import edges_taken
@@ -19,6 +20,11 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 
 def pytest_configure() -> None:
     edges_taken.count()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # First what takes longest in one piece: at the end, one of two workers would wait for it.
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/properties/"))
 
 
 @pytest.hookimpl(trylast=True)
@@ -35,6 +41,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_testnodedown(node: object) -> None:
     """Take in what a worker has counted."""
     edges_taken.add(getattr(node, "workeroutput", {}).get("edges_taken", {}))
+
+
+@pytest.fixture(autouse=True)
+def _logging_of_ones_own() -> Iterator[None]:
+    """What a command sets up for its own logs, no later test in this process inherits."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -89,6 +89,17 @@ async def test_half_a_minute_and_more_is_recognised_from_its_first_word_to_its_l
         assert WORDS[clip] in plain(heard.text)
 
 
+async def test_a_sentence_after_a_pause_is_not_passed_over(recogniser: WhisperRecogniser) -> None:
+    clips = ["sb_spk1_snt3.wav", "gc_quit.wav", "sb_spk1_snt5.wav"]
+    said = b"".join(load(clip) for clip in clips)
+    assert plain((await recogniser.recognise(said)).text) == " ".join(WORDS[clip] for clip in clips)
+
+
+async def test_what_is_said_again_and_again_is_not_lost(recogniser: WhisperRecogniser) -> None:
+    heard = await recogniser.recognise(load("sb_spk1_snt5.wav") * 5)
+    assert "sunday is the best part of the week" in plain(heard.text)
+
+
 async def test_four_at_once_are_told_apart(recogniser: WhisperRecogniser) -> None:
     clips = ["sb_spk1_snt3.wav", "ask_states.wav", "gc_quit.wav", "ask_interrupt.wav"]
     heard = await asyncio.gather(*(recogniser.recognise(load(clip)) for clip in clips))
