@@ -11,15 +11,17 @@ from click.core import ParameterSource
 from rich.table import Table
 
 from app.bench.clips import FOLDER, BadClips
+from app.bench.figures import figures_of
 from app.bench.picture import draw_turn
 from app.bench.sequential import NoVoice
+from app.bench.stages import STEPS
 from app.bench.turn import TurnBench, bench_turn, own_server
 from app.caller.link import Transport
 from app.caller.report import STAGES
 from app.caller.wav import BadRecording
 from app.cli.address import SERVER_URL
 from app.cli.bench_sequential import measure_sequential
-from app.cli.bench_tables import new_table, progress, shown_s, table_console
+from app.cli.bench_tables import new_table, progress, shown_ms, shown_s, table_console
 from app.cli.files import replace_file
 from statecharts.events import VoicechartError
 
@@ -137,6 +139,21 @@ def _read(path: Path) -> TurnBench:
         raise click.UsageError(f"{path} is not what ./run bench turn --json prints: {error}.") from error
 
 
+def _steps_table(result: TurnBench, transport: Transport) -> Table:
+    """Return where the time goes; steps of the same moment run beside each other."""
+    calls = [call for call in result.calls if call.transport == transport and call.answered and not call.early]
+    headings = ("n", "begins p50", "takes p50", "p95")
+    table = new_table(f"{transport}: where the time goes; milliseconds", "step", *headings, right=1)
+    for step, meaning in STEPS.items():
+        spans = [call.steps[step] for call in calls if step in call.steps]
+        if spans:
+            begins = figures_of([begin for begin, _ in spans])
+            table.add_row(
+                meaning, *shown_ms(begins)[:2], *shown_ms(figures_of([end - begin for begin, end in spans]))[1:]
+            )
+    return table
+
+
 async def _turn(
     clips: tuple[Path, ...], repeat: int, callers: int, url: str | None, transports: tuple[Transport, ...]
 ) -> TurnBench:
@@ -158,6 +175,7 @@ def _print_turn(result: TurnBench) -> None:
     console.print(str(result.machine))
     for transport in result.caller:
         console.print(_table(result, transport))
+        console.print(_steps_table(result, transport))
 
 
 def _table(result: TurnBench, transport: Transport) -> Table:

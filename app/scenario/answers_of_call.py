@@ -12,7 +12,7 @@ from app.replay.known import AUDIO_S_PER_CHARACTER, FIRST_AUDIO_S, event_of
 from app.scenario.format import Answer
 from app.workers import BACKOFF_S, MAX_ATTEMPTS
 from statecharts.effects import CancelSpeech, Drop, Effect, RequestAnswer, Speak
-from statecharts.events import RagAnswerReady, RagFailed, TtsChunkReady, TtsDone
+from statecharts.events import RagAnswerReady, RagFailed, TtsChunkReady, TtsDone, TtsFailed
 
 __all__ = ["answers_of"]
 
@@ -35,6 +35,7 @@ class _Sentence(Struct):
     told_s: float = 0.0
     """All of its audio, once the voice has said how much that is."""
     ended: bool = False
+    voices_failed: int = 0
 
     @property
     def audio_s(self) -> float:
@@ -94,6 +95,8 @@ def _requests(run: Sequence[Folded]) -> dict[str, _Asked]:
             _note_sound(said, event, at)
         elif isinstance(event, TtsDone) and event.request_id in said:
             said[event.request_id][0].ended = True
+        elif isinstance(event, TtsFailed) and event.request_id in said:
+            said[event.request_id][0].voices_failed += 1
         for effect in folded.effects:
             _note_effect(asked, said, effect, at)
     return asked
@@ -128,7 +131,11 @@ def _note_effect(asked: dict[str, _Asked], said: dict[str, tuple[_Sentence, floa
                 if request.turn == effect.turn and request.cancelled_s is None:
                     request.cancelled_s = at - request.at
         case Speak(kind="answer", text=text) if text:
-            if (spoken := asked.get(effect.request_id.rpartition(".")[0])) is not None:
+            spoken = asked.get(effect.request_id.rpartition(".")[0])
+            if spoken is not None and effect.again:  # of another voice; the sentence is the same
+                for sentence in (one for one in spoken.said if one.text == text):
+                    said[effect.request_id] = sentence, at
+            elif spoken is not None:
                 spoken.said.append(_Sentence(text, at - spoken.at))
                 said[effect.request_id] = spoken.said[-1], at
 
@@ -147,6 +154,7 @@ def _answer(asked: _Asked, typical: _Typical, rest_s: float) -> Answer:
     return Answer(
         text=" ".join(sentence.text.strip() for sentence in sentences), first_s=_ms(first_s), all_s=_ms(all_s),
         voice_s=_ms(sum(lengths)), voice_first_s=_ms(_first_sound_s(asked, sentences[0], typical)),
+        voices_fail=max(sentence.voices_failed for sentence in sentences),
     )  # fmt: skip
 
 

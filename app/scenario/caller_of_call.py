@@ -12,7 +12,7 @@ from app.gateway.keypad import PAUSE_S
 from app.gateway.voice_activity import CHUNK_S, ONSET_CHUNKS
 from app.replay.known import begins_utterance, event_of
 from app.scenario.format import CallerAct, HangsUp, Keys, Types, Voice
-from statecharts.events import KeyPressed, SessionEnded, SpeechStarted, SpeechStopped, SttFinal, SttPartial
+from statecharts.events import KeyPressed, SessionEnded, SpeechStarted, SpeechStopped, SttFailed, SttFinal, SttPartial
 
 __all__ = ["acts_of"]
 
@@ -39,6 +39,8 @@ class _Voice(Struct):
     known_at: float = 0.0
     draft_at: float = 0.0
     """When words of it were first told after its end, before they were final; 0: never."""
+    failed: bool = False
+    """The recogniser failed on it, at `known_at`."""
     own: str = ""
 
 
@@ -63,6 +65,7 @@ def _told(voice: _Voice, following: _Voice | None, zero: float) -> Voice:
         voice=(_since(zero, voice.start), _since(zero, voice.end)), text=voice.own,
         final_after=_since(voice.end, known_at) if known_at else 0.0, interim=bool(voice.draft_at),
         final=bool(known_at) and (bool(voice.known_at) or not voice.draft_at),
+        fails=voice.failed,
         detector=(round(voice.onset_s, 3), round(voice.noticed_s, 3)),
     )  # fmt: skip
 
@@ -96,6 +99,8 @@ class _Hearing:
                 self._end(self._heard, at - event.silence_s, event.silence_s)
             case SttFinal() | SttPartial() if event.origin == "voice":
                 self._take_words(folded, event, at)
+            case SttFailed() if self._heard is None and (last := self._last()) is not None:
+                last.failed, last.known_at = True, at
             case SessionEnded() if self._heard is not None:
                 self._end(self._heard, at, 0.0)
         if begins_utterance(folded.effects) and self.utterances[-1]:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
 from app.dialogue.reading import DELIVERED, read_phrases
 from app.folding import Folded
 from app.replay.call_log import BadLog, CallLog
-from app.replay.known import Known, event_of
+from app.replay.known import Known, event_of, is_of_caller
 from app.replay.refold import refold, rules_of
 from app.scenario.answers_of_call import answers_of
 from app.scenario.caller_of_call import acts_of
 from app.scenario.format import Expectation, HistoryEntry, PolicyTable, Scenario, Speaker
 from app.scenario.observing import Entry, observe
-from statecharts.effects import CancelFiller, CancelSpeech, Playout, Speak
+from statecharts.effects import CancelFiller, CancelSpeech, Playout, StateChanged
 from statecharts.events import (
     BargeIn,
     Connected,
@@ -28,9 +28,7 @@ from statecharts.events import (
     PlaybackDone,
     PlaybackStarted,
     SessionEnded,
-    SttFailed,
     TtsChunkReady,
-    TtsFailed,
 )
 from statecharts.phrases import Phrases
 from statecharts.policy import Policy
@@ -38,17 +36,16 @@ from statecharts.policy import Policy
 __all__ = ["FrozenCall", "scenario_of"]
 
 LOOK_ON_S = 0.5
-"""A call that nobody ended is looked at for so long after its last fact."""
+"""A call that nobody ended is looked at for so long after the last that happened."""
 GAP_S = 0.05
 """Audio that came so late was heard to come late: less is the way of a message."""
 _UNTOLD: dict[type[Event], str] = {
     Disconnected: "the client was lost", BargeIn: "the client itself reported a barge-in",
-    SttFailed: "the recogniser failed", TtsFailed: "no voice could speak", IntentFailed: "the intent worker failed",
+    IntentFailed: "the intent worker failed",
     MicMuted: "the microphone was muted", MicUnmuted: "the microphone was unmuted",
     MicDenied: "the browser gave no microphone",
 }  # fmt: skip
 """What a scenario has no words for."""
-_UNTOLD_KINDS = {"greeting": "we greeted unasked", "prompt": "we prompted unasked"}
 
 
 class FrozenCall(Struct, frozen=True):
@@ -83,12 +80,21 @@ def scenario_of(log: CallLog, untold: tuple[Policy, Phrases], title: str) -> Fro
     scenario = Scenario(
         title=title or log.title or f"A call, frozen: {log.session_id}",
         source="a real call, written by ./run freeze --scenario",
-        run_until_s=0.0 if over else round(last.at - zero + LOOK_ON_S, 3),
+        run_until_s=0.0 if over else round(_last_at(run) - zero + LOOK_ON_S, 3),
         policy=PolicyTable(**{name: getattr(policy, name) for name in PolicyTable.__struct_fields__}),
         caller=acts_of(run, zero), answers=answers_of(run),
         speaker=Speaker(pausable=policy.pausable, reports=Known(run).reports), expect=_expected(run, zero),
     )  # fmt: skip
     return FrozenCall(scenario, list(_remarks(policy, phrases)))
+
+
+def _last_at(run: Sequence[Folded]) -> float:
+    """Return when the caller did something, or the state changed, for the last time."""
+    return max(
+        folded.record.at
+        for folded in run
+        if is_of_caller(event_of(folded)) or any(isinstance(effect, StateChanged) for effect in folded.effects)
+    )
 
 
 def _assert_tellable(name: str, run: Sequence[Folded], zero: float) -> None:
@@ -99,8 +105,6 @@ def _assert_tellable(name: str, run: Sequence[Folded], zero: float) -> None:
         connected += isinstance(event, Connected)
         if connected > 1 and isinstance(event, Connected):
             what = "the client came back"
-        spoken = [effect.kind for effect in folded.effects if isinstance(effect, Speak)]
-        what = what or next((_UNTOLD_KINDS[kind] for kind in spoken if kind in _UNTOLD_KINDS), "")
         if what:
             raise BadLog(
                 f"{name} cannot be told as a scenario: {folded.record.at - zero:.2f} s into the call {what}, for which "
@@ -110,7 +114,7 @@ def _assert_tellable(name: str, run: Sequence[Folded], zero: float) -> None:
 
 def _expected(run: Sequence[Folded], zero: float) -> Expectation:
     records = [folded.record for folded in run]
-    audible = list(_audible(run, zero)) if Known(run).reports else []
+    audible = list(_joined(_audible(run, zero))) if Known(run).reports else []
     seen = observe(records, audible, zero, records[-1].at)
     return Expectation(
         states=[(at, name) for at, name in seen.states], audible=seen.audible or None,  # type: ignore[misc]  # its names
@@ -123,6 +127,18 @@ def _entry(entry: Entry) -> HistoryEntry:
     text = None if entry.interrupted else entry.text
     interrupted = entry.interrupted if entry.role == "assistant" else None
     return HistoryEntry(role=entry.role, text=text, interrupted=interrupted)  # type: ignore[arg-type]  # two roles
+
+
+def _joined(spans: Iterable[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+    """Yield spans without the gaps that nobody hears."""
+    last: tuple[float, float] | None = None
+    for span in spans:
+        if last is not None and span[0] > last[1] + GAP_S:
+            yield last
+            last = None
+        last = span if last is None else (last[0], span[1])
+    if last is not None:
+        yield last
 
 
 def _audible(run: Sequence[Folded], zero: float) -> Iterator[tuple[float, float]]:
