@@ -103,7 +103,7 @@ class ConversationChart(StateChart[object]):
         paused = State("silent, the place is kept")
 
     # --- coming and going
-    session_started = IDLE.new.to(None, on="note_start")
+    session_started = IDLE.new.to(None)
     connected = (
         IDLE.away.to(LISTENING.quiet, on="attach")
         | whole(IDLE).to(LISTENING.quiet, on=["attach", "await_greeting"])

@@ -104,9 +104,6 @@ class Presence:
         self._context = scene.context
         self._speaking = Speaking(scene)
 
-    def note_start(self) -> None:
-        """Know that the session exists."""
-
     def attach(self) -> None:
         """A client is there: what stood still goes on."""
         context = self._context
