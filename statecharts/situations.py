@@ -95,6 +95,8 @@ def _of_audible(at: Snapshot) -> str:
         return "SPEAKING.draining while audio is still to come"
     if inner == "streaming" and speech.synthesised:
         return "SPEAKING.streaming though all audio was sent"
+    if speech.kind == "answer" and context.sentences:
+        return f"sentences of the answer are kept back in {at.state}"
     if bool(speech.paused_at) != (inner == "paused" or context.detached):
         return f"our voice is {'paused' if speech.paused_at else 'not paused'} in {at.state}"
     return f"a filler is taken for speech in {at.state}" if speech.kind == "filler" else ""
