@@ -108,6 +108,8 @@ def _of_turn(at: Snapshot) -> str:
     speaks_in_turn = context.speech is not None and context.speech.kind in ("answer", "apology")
     if outer == "THINKING" and not context.turn_open:
         return f"{at.state} without a turn"
+    if outer == "THINKING" and not at.state.endswith("holding") and context.intent == "question" and context.sentences:
+        return f"sentences of the answer are kept back in {at.state}"
     if context.guess and at.state != "LISTENING.settling":
         return f"something is guessed in {at.state}"
     if outer in ("IDLE", "LISTENING") and context.turn_open:
