@@ -17,6 +17,7 @@ from statecharts.events import (
     SttPartial,
 )
 from statecharts.machine import Step
+from statecharts.policy import Policy
 from statecharts.proving import always
 from statecharts.stepping import Snapshot
 
@@ -100,6 +101,25 @@ def words_that_were_too_few_begin_the_turn_once_they_are_enough(step: _At) -> st
         return None
     typed = isinstance(step.move.fact, SttFinal) and step.move.fact.origin == "typed"
     return None if typed or few in after.context.carried else f"{few!r} was said before, and is lost in {after.state}"
+
+
+@always(concerns=("resumed", "count_words", "stt_final"))
+def words_that_do_not_interrupt_are_added_up(step: _At) -> str | None:
+    """Words over our answer that were too few to stop it count together with those that follow."""
+    fact, before, after = step.move.fact, step.before.context, step.after
+    over_us = step.before.state.startswith("INTERRUPT") and after.state.startswith(("INTERRUPT", "SPEAKING"))
+    if not over_us or not isinstance(fact, SttFinal) or not fact.text or fact.text in Policy().backchannels:
+        return None
+    due = f"{before.overlap_text} {fact.text}".strip()
+    return None if after.context.overlap_text == due else f"{due!r} was said, {after.context.overlap_text!r} is known"
+
+
+@always(concerns=("sound_again", "false_interruption", "speech_started"))
+def a_voice_is_not_taken_for_quiet(step: _At) -> str | None:
+    """A voice that begins again over our answer ends the waiting for quiet to last."""
+    again = isinstance(step.move.fact, SpeechStarted) and step.before.state.startswith("INTERRUPT")
+    waits = "false_interruption" in step.after.context.timers
+    return f"a voice is on in {step.after.state}, and quiet is waited for" if again and waits else None
 
 
 @always(dropped=True, concerns=("playback_done", "settle_account", "of_cut"))
