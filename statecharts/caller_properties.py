@@ -114,11 +114,11 @@ def words_that_do_not_interrupt_are_added_up(step: _At) -> str | None:
     return None if after.context.overlap_text == due else f"{due!r} was said, {after.context.overlap_text!r} is known"
 
 
-@always(concerns=("sound_again", "false_interruption", "speech_started"))
+@always(concerns=("sound_again", "hold_on", "false_interruption", "end_of_turn", "speech_started"))
 def a_voice_is_not_taken_for_quiet(step: _At) -> str | None:
-    """A voice that begins again over our answer ends the waiting for quiet to last."""
-    again = isinstance(step.move.fact, SpeechStarted) and step.before.state.startswith("INTERRUPT")
-    waits = "false_interruption" in step.after.context.timers
+    """A voice that begins again, over our answer or while we think, ends the waiting for quiet to last."""
+    again = isinstance(step.move.fact, SpeechStarted) and step.taken
+    waits = {"false_interruption", "end_of_turn"} & set(step.after.context.timers)
     return f"a voice is on in {step.after.state}, and quiet is waited for" if again and waits else None
 
 

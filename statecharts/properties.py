@@ -34,6 +34,7 @@ from statecharts.machine import Machine, Step
 from statecharts.proving import Finding, always, overall, properties_of
 from statecharts.situations import unwatched, what_is_forbidden
 from statecharts.stepping import Snapshot
+from statecharts.timers import EARLY_S
 
 __all__ = ["PROPERTIES"]
 
@@ -79,16 +80,26 @@ def a_timer_that_runs_out_is_heeded(step: _At) -> str | None:
 @always
 def every_started_timer_is_fired_or_cancelled(step: _At) -> str | None:
     """The timers that run are those that were started and have neither fired nor been cancelled."""
-    running = set(step.before.context.timers)
+    running, known, now = dict(step.before.context.timers), step.after.context.timers, step.after.context.now
     if step.move.of_time:
-        running.discard(step.move.event)
+        running.pop(step.move.event, None)
     for effect in step.effects:
         if isinstance(effect, StartTimer):
-            running.add(effect.name)
+            running[effect.name] = now + effect.delay_s
         elif isinstance(effect, CancelTimer):
-            running.discard(effect.name)
-    known = set(step.after.context.timers)
-    return None if running == known else f"the world has {sorted(running)} running, the chart {sorted(known)}"
+            running.pop(effect.name, None)
+    if running.keys() != known.keys():
+        return f"the world has {sorted(running)} running, the chart {sorted(known)}"
+    wrong = [name for name, due in running.items() if abs(due - known[name]) > EARLY_S]
+    return f"the world and the chart wait for {wrong} until different times" if wrong else None
+
+
+@always(concerns=("connected", "attach"))
+def what_stood_still_goes_on(step: _At) -> str | None:
+    """When a client comes back, every timer that stood still without it runs again."""
+    back = step.before.context.detached and not step.after.context.detached and step.move.event == "connected"
+    lost = set(step.before.context.frozen) - set(step.after.context.timers)
+    return f"{sorted(lost)} stood still, and {'is' if len(lost) == 1 else 'are'} forgotten" if back and lost else None
 
 
 # --- never a lie
@@ -176,6 +187,17 @@ def a_turn_is_answered_once(step: _At) -> str | None:
     if answers and (whole or any(effect.is_final for effect in answers[:-1])):
         return f"the answer to turn {after.turn} was whole, and goes on with {answers[-1].text!r}"
     return None
+
+
+@always(concerns=("begin_turn", "ask_again", "offer_floor", "ask_still_there", "silence_rest"))
+def the_rest_of_an_answer_is_silenced_before_the_next_begins(step: _At) -> str | None:
+    """What a client may still play of an answer that nobody waits for any more is stopped as something newer begins."""
+    cut, after = step.before.context.cut, step.after.context
+    nothing_new = after.turn == step.before.context.turn or step.after.state == "IDLE.ended"
+    if cut is None or cut.interrupted or not cut.speech.reported or nothing_new:
+        return None
+    stopped = Playout(cut.speech.turn, "stop") in step.effects
+    return None if stopped else f"turn {cut.speech.turn} may still be heard while turn {after.turn} begins"
 
 
 def _beside_the_turns(step: _At) -> list[int]:

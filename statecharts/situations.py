@@ -106,6 +106,8 @@ def _of_turn(at: Snapshot) -> str:
     context = at.context
     outer = at.state.split(".")[0]
     speaks_in_turn = context.speech is not None and context.speech.kind in ("answer", "apology")
+    if context.late and "filler" in context.timers:
+        return "a filler is still to come, behind the apology"
     if outer == "THINKING" and not context.turn_open:
         return f"{at.state} without a turn"
     if outer == "THINKING" and not at.state.endswith("holding") and context.intent == "question" and context.sentences:

@@ -22,6 +22,21 @@ from statecharts.stepping import Snapshot
 _At = Step[Snapshot]
 
 
+@always(concerns=("apologise", "stop_speech", "drop_guess", "skip_unasked"))
+def what_is_given_up_is_no_longer_made(step: _At) -> str | None:
+    """When something else is to be said, or nothing, the voice does not go on with what it was at."""
+    before, after = step.before.context.speech, step.after.context.speech
+    if (
+        before is None
+        or before.synthesised
+        or (after is not None and (after.turn, after.kind) == (before.turn, before.kind))
+    ):
+        return None
+    if step.asked(CancelSpeech) or step.move.event in ("tts_done", "tts_failed"):
+        return None
+    return f"the {before.kind} of turn {before.turn} is given up, and still made"
+
+
 @always(concerns=("LISTENING.settling", "committed", "guess", "drop_guess", "claim_guess", "speak_ahead"))
 def a_guess_is_committed_in_one_place_or_never_happened(step: _At) -> str | None:
     """What was guessed is heard only once its turn has begun with the same words; else it is given up, and counted."""
