@@ -29,6 +29,7 @@ from statecharts.effects import (
     TurnBegan,
     TurnEnded,
 )
+from statecharts.events import RagAnswerReady, RagFailed
 from statecharts.exploration import Exploration
 from statecharts.machine import Machine, Step
 from statecharts.proving import Finding, always, overall, properties_of
@@ -255,6 +256,16 @@ def work_for_a_turn_that_is_over_is_cancelled(step: _At) -> str | None:
     if speech is not None and not speech.synthesised and not step.asked(CancelSpeech):
         return f"turn {before.turn} ended by {step.move.event}, and it would still be spoken"
     return None
+
+
+@always(concerns=("take_intent", "speak", "speak_ahead", "*_failed"))
+def work_that_nobody_needs_is_cancelled(step: _At) -> str | None:
+    """When the answer is known without retrieval, its tasks are cancelled."""
+    before, after = step.before.context, step.after.context
+    found = isinstance(step.move.fact, (RagAnswerReady, RagFailed))
+    if found or before.retrieved or not after.retrieved or step.asked(CancelTasks):
+        return None
+    return f"the answer is known by {step.move.event}, and is still looked for"
 
 
 # --- the end
