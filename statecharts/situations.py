@@ -102,16 +102,27 @@ def _of_audible(at: Snapshot) -> str:
     return f"a filler is taken for speech in {at.state}" if speech.kind == "filler" else ""
 
 
+def _of_thinking(at: Snapshot) -> str:
+    context = at.context
+    if not context.turn_open:
+        return f"{at.state} without a turn"
+    if context.late and "filler" in context.timers:
+        return "a filler is still to come, behind the apology"
+    if at.state == "THINKING.holding" or context.intent != "question":
+        return ""
+    if context.sentences:
+        return f"sentences of the answer are kept back in {at.state}"
+    if context.retrieved and context.speech is None:
+        return f"there is nothing to say, and it is waited for in {at.state}"
+    return ""
+
+
 def _of_turn(at: Snapshot) -> str:
     context = at.context
     outer = at.state.split(".")[0]
     speaks_in_turn = context.speech is not None and context.speech.kind in ("answer", "apology")
-    if context.late and "filler" in context.timers:
-        return "a filler is still to come, behind the apology"
-    if outer == "THINKING" and not context.turn_open:
-        return f"{at.state} without a turn"
-    if outer == "THINKING" and not at.state.endswith("holding") and context.intent == "question" and context.sentences:
-        return f"sentences of the answer are kept back in {at.state}"
+    if outer == "THINKING" and (wrong := _of_thinking(at)):
+        return wrong
     if context.guess and at.state != "LISTENING.settling":
         return f"something is guessed in {at.state}"
     if outer in ("IDLE", "LISTENING") and context.turn_open:
