@@ -32,7 +32,7 @@ from app.gateway.services import CallServices
 from app.gateway.voice_activity import ChunkedActivity
 from app.runtime import Parts
 from app.settings import Settings
-from statecharts.events import VoicechartError
+from app.task_errors import first_of_ours
 
 __all__ = [
     "Bm25Answerer",
@@ -109,20 +109,19 @@ async def load_parts(settings: Settings, roles: Sequence[str], progress: Callabl
         return made
 
     try:
-        async with asyncio.TaskGroup() as group:
-            if "workers" in roles:
-                parts.classifier = RuleIntents()
-                answers = group.create_task(
-                    load(f"knowledge in {settings.knowledge}", partial(Bm25Answerer, Path(settings.knowledge)))
-                )
-            if "gateway" in roles:
-                detector = group.create_task(load("voice detector (Silero)", SileroDetector))
-                recogniser = group.create_task(
-                    load(f"recogniser (Whisper {settings.model})", partial(WhisperRecogniser, settings.model))
-                )
-                voices = group.create_task(load("voice", partial(_voices, settings.voice, settings.language)))
-    except* VoicechartError as errors:
-        raise errors.exceptions[0] from None
+        with first_of_ours():
+            async with asyncio.TaskGroup() as group:
+                if "workers" in roles:
+                    parts.classifier = RuleIntents()
+                    answers = group.create_task(
+                        load(f"knowledge in {settings.knowledge}", partial(Bm25Answerer, Path(settings.knowledge)))
+                    )
+                if "gateway" in roles:
+                    detector = group.create_task(load("voice detector (Silero)", SileroDetector))
+                    recogniser = group.create_task(
+                        load(f"recogniser (Whisper {settings.model})", partial(WhisperRecogniser, settings.model))
+                    )
+                    voices = group.create_task(load("voice", partial(_voices, settings.voice, settings.language)))
     finally:
         loader.shutdown(wait=False)
     if "workers" in roles:

@@ -62,7 +62,9 @@ def model_at(revision: str, chart: str = "") -> ChartModel:
     commit = _commit(folder, revision)
     with tempfile.TemporaryDirectory(prefix="voicechart-") as name:
         with tarfile.open(fileobj=io.BytesIO(_git(root, "archive", "--format=tar", commit))) as archive:
-            archive.extractall(name, filter="data")
+            if hasattr(tarfile, "data_filter"):  # from Python 3.11.4 on; the archive is our own repository's
+                archive.extraction_filter = tarfile.data_filter
+            archive.extractall(name)  # noqa: S202
         return _read(Path(name) / folder.resolve().relative_to(root.resolve()), revision, chart)
 
 

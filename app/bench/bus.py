@@ -13,6 +13,7 @@ import msgspec
 
 from adapters.bus.port import Batch, Command, Commit, EventBus, Ownership
 from app.caller.report import percentile
+from app.task_errors import first_of_ours
 from statecharts.events import Envelope, VoicechartError
 
 __all__ = ["BusNotOurs", "bench_bus"]
@@ -90,14 +91,13 @@ class _Road:
         """Own and listen meanwhile; erase the sessions afterwards."""
         ownership = self._bus.own(self._gateway)
         try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._fold(ownership)), group.create_task(self._listen())]
-                await self._until_owned()
-                yield
-                for task in tasks:
-                    task.cancel()
-        except* VoicechartError as errors:
-            raise errors.exceptions[0] from None
+            with first_of_ours():
+                async with asyncio.TaskGroup() as group:
+                    tasks = [group.create_task(self._fold(ownership)), group.create_task(self._listen())]
+                    await self._until_owned()
+                    yield
+                    for task in tasks:
+                        task.cancel()
         finally:
             await ownership.close()
             for session_id in self._sessions:

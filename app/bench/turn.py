@@ -25,6 +25,7 @@ from app.caller.link import CallRefused, ServerUnreachable, Transport, is_loopba
 from app.caller.report import STAGES, CallReport
 from app.caller.wav import Speech
 from app.replay.call_log import decode_log
+from app.task_errors import first_of_ours
 from statecharts.events import VoicechartError
 
 __all__ = ["ServerFailed", "TurnBench", "TurnCall", "bench_turn", "figures", "own_server"]
@@ -102,13 +103,11 @@ async def bench_turn(
     speeches = [(clip.name, read_speech(clip)) for clip in clips]
     machine = machine_before()
     done = _Done(len(transports) * callers * repeat * len(speeches), tell)
-    try:
-        for transport in transports:
+    for transport in transports:
+        with first_of_ours():
             async with asyncio.TaskGroup() as group:
                 for number in range(callers):
                     group.create_task(_calls(url, transport, speeches * repeat, number, callers, done))
-    except* VoicechartError as errors:
-        raise errors.exceptions[0] from None
     kept = {t: [c for c in done.calls if c.transport == t and c.answered and not c.early] for t in transports}
     return TurnBench(
         url=url,
