@@ -211,7 +211,7 @@ class Patience:
         """Take the turn back: it never happened, its words begin the next one."""
         context = self._context
         self.stop_holding()
-        self._timers.cancel("answer_deadline", "intent_wait", "filler")
+        self._timers.cancel("answer_deadline", "intent_wait")
         context.carried = context.user_text
         if context.speech is not None:
             self._speaking.stop_speech("withdrawn", interrupted=False, withdrawn=True)
