@@ -81,7 +81,7 @@ replay *args:
 freeze *args:
     exec python -m app freeze "$@"
 
-# Measure: turn, endpointing, bus, chart, stt, tts; again: all that docs/benchmarks.md quotes
+# Measure: turn, barge-in, endpointing, bus, chart, stt, tts; again: all that docs/benchmarks.md quotes
 [group("use")]
 [no-exit-message]
 [no-cd]

@@ -33,6 +33,16 @@ class EventFigures:
             "Time that wrong guesses were worked on.",
             registry=self.registry,
         )
+        self._ducks = Histogram(
+            "voicechart_duck_seconds",
+            "Arrival of the audio in which a voice is noticed over ours to the order to lower ours.",
+            buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1),
+            registry=self.registry,
+        )
+
+    def note_duck(self, took_s: float) -> None:
+        """Note how long a reflex took inside the gateway."""
+        self._ducks.observe(took_s)
 
     def count_guess(self, *, hit: bool, worked_s: float) -> None:
         """Note a guess at the next turn and how long it was worked on."""

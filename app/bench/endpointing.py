@@ -100,7 +100,7 @@ async def bench_endpointing(
 
 
 def _edges(detector: Detector, pcm: bytes) -> Iterator[_Edge]:
-    activity, at = ChunkedActivity(detector.stream(), Policy().settle_s), 0
+    activity, at = ChunkedActivity(detector.stream, Policy().settle_s), 0
     for start in range(0, len(pcm), _CHUNK_BYTES):
         for heard in activity.hear(pcm[start : start + _CHUNK_BYTES]):
             at += len(heard.pcm)

@@ -178,7 +178,7 @@ async def bench_sequential(
 def _listen(detector: Detector, clip: Path) -> _Heard:
     speech = read_speech(clip)
     pcm = speech.pcm + bytes(round(_TAIL_S * MIC_RATE_HZ) * 2)
-    activity, at = ChunkedActivity(detector.stream(), _POLICY.settle_s), 0
+    activity, at = ChunkedActivity(detector.stream, _POLICY.settle_s), 0
     onset, ends = None, [(0.0, 0.0)]
     for start in range(0, len(pcm), CHUNK_BYTES):
         for heard in activity.hear(pcm[start : start + CHUNK_BYTES]):

@@ -218,8 +218,12 @@ def figures(calls: Sequence[dict[str, float]]) -> dict[str, Figures]:
 
 
 @asynccontextmanager
-async def own_server(tell: Callable[[str], None]) -> AsyncIterator[str]:
-    """Run a server of our own on a free port with an empty data folder; yields its URL once it is ready.
+async def own_server(tell: Callable[[str], None], data: Path | None = None) -> AsyncIterator[str]:
+    """Run a server of our own on a free port; yields its URL once it is ready.
+
+    Args:
+        tell: Takes lines for people.
+        data: Its data folder, to be found empty; by default a temporary one.
 
     Raises:
         ServerFailed: It ended, or was not ready in time; the message holds the end of what it said.
@@ -230,7 +234,8 @@ async def own_server(tell: Callable[[str], None]) -> AsyncIterator[str]:
     with tempfile.TemporaryDirectory(prefix="voicechart-bench-") as folder:
         log = Path(folder) / "server.log"
         with log.open("wb") as output:
-            serve = [sys.executable, "-m", "app", "serve", "--port", str(port), "--data", str(Path(folder) / "data")]
+            kept_in = data or Path(folder) / "data"
+            serve = [sys.executable, "-m", "app", "serve", "--port", str(port), "--data", str(kept_in)]
             process = await asyncio.create_subprocess_exec(
                 *guarded([*serve, "--bus", ""]),
                 cwd=_ROOT,

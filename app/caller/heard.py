@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from app.caller.wav import resample
 from statecharts.events import Kind
 
-__all__ = ["DUCK_GAIN", "PROGRESS_S", "Heard", "Hearing", "faded"]
+__all__ = ["DUCK_GAIN", "LOUD", "PROGRESS_S", "Heard", "Hearing", "echo_of", "faded", "mixed"]
 
 DUCK_GAIN = 0.25
 """How loud a ducked voice is played: 12 dB below full, still there and no longer in the way."""
+LOUD = 33
+"""From this sample value on there is something to hear: -60 dBFS."""
 PROGRESS_S = 0.5
 """How often playing is reported, in seconds of audio played."""
 
@@ -73,6 +77,38 @@ class Heard:
             piece = piece[max(0, -first) :][: max(0, len(sound) - max(0, first))]
             sound[max(0, first) : max(0, first) + len(piece)] = piece
         return sound.tobytes(), rate_hz
+
+    def between(self, start: float, end: float, rate_hz: int) -> npt.NDArray[np.float64]:
+        """Return what was heard between two clock times, interpolated to a rate; for a few milliseconds at a time."""
+        times = start + np.arange(round((end - start) * rate_hz)) / rate_hz
+        sound = np.zeros(len(times))
+        for segment in self._segments:
+            if segment.end <= start or segment.at >= end:
+                continue
+            first = max(0, int((start - segment.at) * segment.rate_hz) - 1)
+            last = int((end - segment.at) * segment.rate_hz) + 2
+            samples = np.frombuffer(bytes(segment.pcm[2 * first : 2 * last]), "<i2")
+            if len(samples):
+                at = segment.at + (first + np.arange(len(samples))) / segment.rate_hz
+                sound += np.interp(times, at, samples, left=0.0, right=0.0)
+        return sound
+
+
+def echo_of(heard: Heard, rate_hz: int, *, delay_s: float, gain: float) -> Callable[[float, float], bytes]:
+    """Return what gives, for a span of clock time, what a microphone beside the loudspeaker picks up of `heard`."""
+
+    def picked_up(start: float, end: float) -> bytes:
+        sound = gain * heard.between(start - delay_s, end - delay_s, rate_hz)
+        return sound.astype("<i2").tobytes()
+
+    return picked_up
+
+
+def mixed(one: bytes, other: bytes) -> bytes:
+    """Return two equally long sounds (s16le) at once; what is too loud is clipped."""
+    both = np.frombuffer(one, "<i2").astype(np.int32) + np.frombuffer(other, "<i2")
+    sound: bytes = both.clip(-32768, 32767).astype("<i2").tobytes()
+    return sound
 
 
 def faded(pcm: bytes, gain: float) -> bytes:

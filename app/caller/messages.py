@@ -19,6 +19,7 @@ __all__ = [
     "KeyPresses",
     "MarkMessage",
     "MarkPayload",
+    "MicrophoneOpened",
     "PartialTranscript",
     "Playback",
     "PlayoutMessage",
@@ -186,11 +187,18 @@ class KeyPresses(Struct, frozen=True):
     keys: str
 
 
+class MicrophoneOpened(Struct, frozen=True):
+    """The microphone is open."""
+
+    echo_cancellation: bool
+    """Whether the server's voice is taken out of what it hears."""
+
+
 class Hangup(Struct, frozen=True):
     """The caller is done."""
 
 
-ClientMessage: TypeAlias = Playback | TypedText | KeyPresses | Hangup
+ClientMessage: TypeAlias = Playback | TypedText | KeyPresses | MicrophoneOpened | Hangup
 
 _KNOWN = frozenset(cls.__struct_config__.tag for cls in ServerMessage.__args__)
 _DECODER: msgspec.json.Decoder[ServerMessage] = msgspec.json.Decoder(ServerMessage)
@@ -225,6 +233,9 @@ def encode(message: ClientMessage) -> str:
             fields = {"type": "stt_final", "text": text, "confidence": 1.0}
         case KeyPresses(keys=keys):
             fields = {"type": "keys", "keys": keys}
+        case MicrophoneOpened(echo_cancellation=cancelled):
+            payload: dict[str, object] = {"echo_cancellation": cancelled}
+            fields = {"type": "webrtc_event", "event_type": "voice.webrtc.mic_opened", "payload": payload}
         case Playback(event=event, turn=turn, kind=kind, played_s=played_s):
             payload = {"turn": turn, "kind": kind} | ({} if played_s is None else {"played_s": played_s})
             fields = {"type": "webrtc_event", "event_type": f"voice.webrtc.{event}", "payload": payload}

@@ -25,6 +25,11 @@ class Player(Protocol):
     @property
     def heard(self) -> Heard: ...
 
+    @property
+    def loud_at(self) -> float:
+        """When audio that is no silence arrived last, wanted or not; 0 if none has."""
+        ...
+
     def take(self, message: ServerMessage, now: float) -> list[Playback]:
         """Obey a message, if it concerns playing; return what to report."""
         ...
@@ -52,6 +57,7 @@ class ChunkPlayer:
     def __init__(self) -> None:
         self.hearings: list[Hearing] = []
         self.heard = Heard()
+        self.loud_at = 0.0
         self._queue: deque[_Piece] = deque()
         self._clock = 0.0
         self._ducked_turn: int | None = None
@@ -71,6 +77,7 @@ class ChunkPlayer:
         return reports + self.advance(now)
 
     def _enqueue(self, chunk: TtsChunkPayload, now: float) -> None:
+        self.loud_at = now if chunk.audio_base64 else self.loud_at
         hearing = next((h for h in self.hearings if (h.turn, h.kind) == (chunk.turn, chunk.kind)), None)
         if chunk.turn < self._stopped_turn or (hearing is not None and hearing.ended == "stopped"):
             return  # after a filler that was stopped the turn's answer may still come

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from app.caller.heard import DUCK_GAIN, PROGRESS_S, Heard, Hearing
+import numpy as np
+
+from app.caller.heard import DUCK_GAIN, LOUD, PROGRESS_S, Heard, Hearing
 from app.caller.messages import MarkMessage, MarkPayload, Playback, PlayoutMessage, ServerMessage
 from statecharts.effects import PlayoutAction
 
@@ -42,6 +44,7 @@ class TrackPlayer:
     def __init__(self) -> None:
         self.hearings: list[Hearing] = []
         self.heard = Heard()
+        self.loud_at = 0.0
         self._spans: list[_Span] = []
         self._arrivals: deque[tuple[int, float]] = deque(maxlen=_MEMORY)
         self._position: int | None = None
@@ -53,6 +56,8 @@ class TrackPlayer:
 
     def hear(self, rtp: int, pcm: bytes, now: float) -> None:
         """Take a decoded packet (s16le mono, 48 kHz) as it arrives; one that comes too late is not heard."""
+        if np.abs(np.frombuffer(pcm, "<i2")).max(initial=0) >= LOUD:
+            self.loud_at = now
         tick = self._unwrap(rtp)
         if self._position is not None and tick < self._position:
             return

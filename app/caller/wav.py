@@ -7,11 +7,21 @@ from pathlib import Path
 
 import av
 import numpy as np
+import numpy.typing as npt
 from msgspec import Struct
 
 from statecharts.events import VoicechartError
 
-__all__ = ["MIC_RATE_HZ", "BadRecording", "Speech", "read_wav", "resample", "speech_end_s", "write_wav"]
+__all__ = [
+    "MIC_RATE_HZ",
+    "BadRecording",
+    "Speech",
+    "read_wav",
+    "resample",
+    "speech_end_s",
+    "speech_start_s",
+    "write_wav",
+]
 
 MIC_RATE_HZ = 16_000
 """What the server takes from a microphone."""
@@ -85,20 +95,31 @@ def _bytes_of(frame: av.AudioFrame) -> bytes:
     return bytes(frame.planes[0])[: frame.samples * 2 * len(frame.layout.channels)]
 
 
+def speech_start_s(pcm: bytes, rate_hz: int) -> float:
+    """Return where the speech in a recording truly begins, in seconds: as `speech_end_s`, its first such frame."""
+    loud, frame = _loud_frames(pcm, rate_hz)
+    return int(loud[0]) * frame / rate_hz if len(loud) else 0.0
+
+
 def speech_end_s(pcm: bytes, rate_hz: int) -> float:
     """Return where the speech in a recording truly ends, in seconds.
 
     That is the end of the last 10 ms frame whose level (RMS) is within `SPEECH_RANGE_DB` of the loudest frame's; 0.0
     if all is digital silence. It needs no detector, so it can judge one.
     """
+    loud, frame = _loud_frames(pcm, rate_hz)
+    return min((int(loud[-1]) + 1) * frame, len(pcm) // 2) / rate_hz if len(loud) else 0.0
+
+
+def _loud_frames(pcm: bytes, rate_hz: int) -> tuple[npt.NDArray[np.intp], int]:
+    """Return which frames are speech, and how many samples a frame has."""
     frame = int(rate_hz * _FRAME_S)
     samples = np.frombuffer(pcm, "<i2").astype(np.float64)
     padded = np.pad(samples, (0, -len(samples) % frame)).reshape(-1, frame)
     power = np.square(padded).mean(axis=1)
     if not len(power) or power.max() == 0.0:
-        return 0.0
-    last = int(np.flatnonzero(power >= power.max() * 10 ** (-SPEECH_RANGE_DB / 10))[-1])
-    return min((last + 1) * frame, len(samples)) / rate_hz
+        return np.array([], np.intp), frame
+    return np.flatnonzero(power >= power.max() * 10 ** (-SPEECH_RANGE_DB / 10)), frame
 
 
 def resample(pcm: bytes, from_hz: int, to_hz: int) -> bytes:

@@ -11,6 +11,7 @@ import rich_click as click
 from app.bench.bus import bench_bus
 from app.bench.figures import machine_after, machine_before
 from app.cli.bench_again import again
+from app.cli.bench_barge_in import barge_in
 from app.cli.bench_chart import chart
 from app.cli.bench_endpointing import endpointing
 from app.cli.bench_models import stt, tts
@@ -27,6 +28,7 @@ def command() -> None:
 
 
 command.add_command(again)
+command.add_command(barge_in)
 command.add_command(chart)
 command.add_command(endpointing)
 command.add_command(stt)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.caller.wav import BadRecording, read_wav, speech_end_s
+from app.caller.wav import BadRecording, read_wav, speech_end_s, speech_start_s
 from tests.app.caller_material import TONE_HZ, pcm16, tone
 
 
@@ -93,3 +93,9 @@ def test_speech_ends_with_the_last_frame_within_30_db_of_the_loudest() -> None:
     assert speech_end_s(voice + tail + noise, 16_000) == pytest.approx(0.7, abs=0.011)  # -28 dB counts, -40 dB does not
     assert speech_end_s(bytes(3200), 16_000) == 0.0
     assert speech_end_s(b"", 16_000) == 0.0
+
+
+def test_speech_begins_at_its_first_loud_moment() -> None:
+    murmur, voice = pcm16(0.2, 16_000, 0.005), pcm16(0.3, 16_000, 0.5)
+    assert speech_start_s(murmur + voice, 16_000) == pytest.approx(0.2, abs=0.011)
+    assert speech_start_s(bytes(3200), 16_000) == 0.0
