@@ -21,6 +21,7 @@ from statecharts.effects import (
     Drop,
     Effect,
     EndSession,
+    GuardEcho,
     Playout,
     RequestAnswer,
     RequestIntent,
@@ -38,8 +39,8 @@ from statecharts.stepping import RunningChart, Snapshot
 __all__ = ["Conversation", "Folded", "JournalRecord", "derived_envelopes"]
 
 _FOR_THE_GATEWAY = (
-    StateChanged, Speak, CommitSpeech, CancelSpeech, CancelFiller, Playout, SetMicGate, ShowTranscript, Withdrawn,
-    EndSession,
+    StateChanged, Speak, CommitSpeech, CancelSpeech, CancelFiller, Playout, SetMicGate, GuardEcho,
+    ShowTranscript, Withdrawn, EndSession,
 )  # fmt: skip
 
 

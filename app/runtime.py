@@ -78,7 +78,7 @@ class Runtime:
                 worker = Worker(self.bus, "rag", f"rag-{suffix}", answer_requests(parts.answerer), self.clock)
                 group.create_task(worker.run(), name="rag-worker")
             if parts.call_services is not None:
-                self.gateway = Gateway(self.bus, parts.call_services, self.clock)
+                self.gateway = Gateway(self.bus, parts.call_services, self.clock, self.figures.note_duck)
                 group.create_task(self.gateway.run(), name="gateway")
             started.set()
 

@@ -131,7 +131,7 @@ async def load_parts(settings: Settings, roles: Sequence[str], progress: Callabl
         assert_aiortc_unchanged()
         silero = detector.result()
         parts.call_services = CallServices(
-            activity=lambda: ChunkedActivity(silero.stream(), parts.policy.settle_s),
+            activity=lambda: ChunkedActivity(silero.stream, parts.policy.settle_s),
             recogniser=recogniser.result(),
             voices=voices.result(),
             policy=parts.policy,

@@ -77,9 +77,11 @@ def typed_text_always_begins_a_turn(step: _At) -> str | None:
 
 @always(dropped=True, concerns=("stt_*", "words", "take_words", "count_words", "take_again", "begin_turn"))
 def spoken_words_are_never_lost(step: _At) -> str | None:
-    """Recognised words are kept for the turn, begin it, or were judged to be said over our answer."""
+    """Recognised words are kept for the turn, begin it, or were judged to be said over our answer, or by it."""
     fact, before, after = step.move.fact, step.before, step.after
     if not isinstance(fact, (SttPartial, SttFinal)) or not fact.text or fact.origin == "typed":
+        return None
+    if before.context.ours:
         return None
     began = after.context.turn > before.context.turn and fact.text in after.context.user_text
     kept = after.context.text == fact.text or (before.context.final_known and isinstance(fact, SttPartial))

@@ -31,11 +31,15 @@ class Context(Struct, omit_defaults=True):
     detached: bool = False
     """The client went away without hanging up, and is waited for."""
     muted: bool = False
+    echoes: bool = False
+    """Nothing takes our own voice out of what the caller's microphone hears."""
     gate_open: bool = False
 
     # what the caller is saying
     voice_on: bool = False
     voice_ended_at: float = 0.0
+    ours: str = ""
+    """What we were saying as the latest voice began, where nothing cancels our echo: these words may be in it."""
     text: str = ""
     """Words of the utterance so far."""
     confidence: float = 0.0

@@ -17,6 +17,7 @@ __all__ = [
     "Drop",
     "Effect",
     "EndSession",
+    "GuardEcho",
     "Medium",
     "Playout",
     "PlayoutAction",
@@ -157,6 +158,12 @@ class SetMicGate(_Request, frozen=True, tag=True):
     gate: Literal["open", "closed"]
 
 
+class GuardEcho(_Request, frozen=True, tag=True):
+    """Tell whether our own voice comes back in the microphone: then only what is louder is a sound of the caller's."""
+
+    on: bool
+
+
 class ShowTranscript(_Request, frozen=True, tag=True):
     """Show the caller what was understood; `turn` is the one these words will open."""
 
@@ -198,7 +205,7 @@ class EndSession(_Request, frozen=True, tag=True):
 
 
 Effect: TypeAlias = (
-    Drop | StateChanged | StartTimer | CancelTimer | RequestIntent | RequestAnswer | CancelTasks | Speak | CommitSpeech
-    | Speculated | CancelSpeech | CancelFiller | Playout | SetMicGate | ShowTranscript | Withdrawn | TurnBegan
-    | TurnEnded | EndSession
+    Drop | StateChanged | StartTimer | CancelTimer | RequestIntent | RequestAnswer | CancelTasks | Speak
+    | CommitSpeech | Speculated | CancelSpeech | CancelFiller | Playout | SetMicGate | GuardEcho | ShowTranscript
+    | Withdrawn | TurnBegan | TurnEnded | EndSession
 )  # fmt: skip

@@ -28,6 +28,7 @@ __all__ = [
     "Kind",
     "MicDenied",
     "MicMuted",
+    "MicOpened",
     "MicUnmuted",
     "Origin",
     "PlaybackDone",
@@ -275,6 +276,15 @@ class KeyPressed(Event, frozen=True, kw_only=True):
     event_type = "voice.webrtc.key_pressed"
 
 
+class MicOpened(Event, frozen=True, kw_only=True):
+    """The caller's microphone was opened."""
+
+    event_type = "voice.webrtc.mic_opened"
+    echo_cancellation: bool = True
+    """Whether the client takes our voice out of what the microphone hears; clients that do not say so do."""
+    client_time: float | None = None
+
+
 class MicMuted(Event, frozen=True, kw_only=True):
     """The caller muted the microphone."""
 
@@ -309,7 +319,7 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
         SessionStarted, SessionEnded, SpeechStarted, SpeechStopped, SttPartial, SttFinal, SttFailed,
         IntentDetected, IntentFailed, RagAnswerReady, RagFailed, TtsChunkReady, TtsDone, TtsFailed,
         Connected, Disconnected, PlaybackStarted, PlaybackProgress, PlaybackDone, BargeIn, KeyPressed,
-        MicMuted, MicUnmuted, MicDenied, TimerFired,
+        MicOpened, MicMuted, MicUnmuted, MicDenied, TimerFired,
     )
 }  # fmt: skip
 """Every fact the chart takes, by its type on the wire."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from statecharts.effects import CancelTasks, EndSession, Playout, ShowTranscript, TurnEnded
+from statecharts.effects import CancelTasks, EndSession, GuardEcho, Playout, ShowTranscript, TurnEnded
 from statecharts.endpointing import LONGEST_PAUSE_S, grade, learnt
-from statecharts.events import Event, SessionEnded, SpeechStopped, SttFinal, SttPartial
+from statecharts.events import Event, MicOpened, MicUnmuted, SessionEnded, SpeechStopped, SttFinal, SttPartial
 from statecharts.guessing import Guessing
 from statecharts.scene import Scene
 from statecharts.speaking import Speaking
@@ -42,6 +42,8 @@ class Hearing:
         self._guessing.drop_guess()
         context.pause_s = context.now - context.voice_ended_at if context.voice_ended_at else 0.0
         context.voice_on, context.over_answer = True, False
+        over_us = context.echoes and context.speech is not None and context.speech.started_at > 0
+        context.ours = context.speech.text if over_us and context.speech is not None else ""
         self._context.final_known = self._context.silence_over = False
 
     def note_silence(self, fact: SpeechStopped) -> None:
@@ -82,7 +84,7 @@ class Hearing:
         final = isinstance(fact, SttFinal)
         if context.final_known and not final:
             return  # a partial that was overtaken by the final words
-        context.text, context.confidence, context.origin = fact.text.strip(), fact.confidence, fact.origin
+        context.text, context.confidence, context.origin = self._scene.words_of(fact), fact.confidence, fact.origin
         context.final_known = final and not context.voice_on
         if text := self._scene.joined(context.text):
             self._scene.emit(ShowTranscript(context.turn + 1, text, final, fact.confidence, fact.origin))
@@ -132,8 +134,12 @@ class Presence:
         context.detached = True
 
     def note_microphone(self, fact: Event) -> None:
-        """Know whether the caller's microphone can be heard."""
-        self._context.muted = not fact.event_type.endswith("unmuted")
+        """Know whether the caller's microphone can be heard, and whether we are heard in it."""
+        if isinstance(fact, MicOpened):
+            self._context.muted, self._context.echoes = False, not fact.echo_cancellation
+            self._scene.emit(GuardEcho(not fact.echo_cancellation))
+        else:
+            self._context.muted = not isinstance(fact, MicUnmuted)
 
     def end_session(self, fact: Event) -> None:
         """End everything: speech, tasks, timers."""
@@ -155,7 +161,7 @@ class Presence:
     def write_last_words(self, fact: SttFinal) -> None:
         """What the caller said last was still being recognised when the session ended: it is not lost."""
         self._context.final_known = True
-        self._write_down(fact.text.strip())
+        self._write_down(self._scene.words_of(fact))
 
     def _write_down(self, text: str) -> None:
         """Record words to which no answer will be given."""

@@ -47,7 +47,7 @@ class FloorGuards:
 
     def words_for_us(self, fact: Event) -> bool:
         """Words, and not just a few that were said over an answer."""
-        return self.words(fact) and not self._idle(self._scene.words_of(fact))
+        return self.words(fact) and not self._idle(self._scene.words_of(fact), self._scene.doubt_of(fact))
 
     def last_words(self, fact: Event) -> bool:
         """Words for us that were still being recognised when the session ended."""
@@ -56,17 +56,17 @@ class FloorGuards:
     def nothing_said(self, fact: Event) -> bool:
         """The recogniser found no words for us, and none were said before."""
         text = self._scene.words_of(fact)
-        return isinstance(fact, SttFinal) and (not self._scene.joined(text) or self._idle(text))
+        return isinstance(fact, SttFinal) and (not self._scene.joined(text) or self._idle(text, fact.confidence))
 
     def turn_over(self, fact: Event) -> bool:
         """Long enough silence, and words; after waiting for the recogniser in vain, partial words will do."""
         context = self._context
         if isinstance(fact, SttFinal):
-            text, enough = fact.text.strip(), context.silence_over
+            text, confidence, enough = self._scene.words_of(fact), fact.confidence, context.silence_over
         else:
-            text = context.text
+            text, confidence = context.text, context.confidence
             enough = context.final_known or (isinstance(fact, TimerFired) and fact.name == "final_wait")
-        return enough and bool(self._scene.joined(text)) and not self._idle(text)
+        return enough and bool(self._scene.joined(text)) and not self._idle(text, confidence)
 
     def voice_on(self) -> bool:
         """The detector hears the caller now."""
@@ -90,7 +90,7 @@ class FloorGuards:
 
     def lasting_voice(self) -> bool:
         """A voice alone is enough to believe the caller: no words are asked for, no echo is to be feared."""
-        return self._context.voice_on and not self._policy.barge_in_min_words and not self.echo_possible()
+        return self._context.voice_on and not self._scene.least_words and not self.echo_possible()
 
     def echo_possible(self) -> bool:
         """Our first sound is so recent that the voice may be our own."""
@@ -99,16 +99,16 @@ class FloorGuards:
 
     def interrupting_words(self, fact: Event) -> bool:
         """Words over our answer that mean more than "go on", and as many as the policy asks for."""
-        return self._interrupting(self._scene.words_of(fact))
+        return self._interrupting(self._scene.words_of(fact), self._scene.doubt_of(fact))
 
-    def _interrupting(self, text: str) -> bool:
-        if not self._policy.interruptible or self._scene.means_go_on(text):
+    def _interrupting(self, text: str, confidence: float) -> bool:
+        if not self._policy.interruptible or self._scene.means_nothing(text, confidence):
             return False
-        return len(f"{self._context.overlap_text} {text}".split()) >= self._policy.barge_in_min_words
+        return len(f"{self._context.overlap_text} {text}".split()) >= self._scene.least_words
 
-    def _idle(self, text: str) -> bool:
+    def _idle(self, text: str, confidence: float) -> bool:
         """Words that were said over an answer which has played to its end since, and would not have stopped it."""
-        return self._context.over_answer and not self._interrupting(text)
+        return self._context.over_answer and not self._interrupting(text, confidence)
 
 
 class AnswerGuards:

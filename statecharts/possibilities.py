@@ -20,6 +20,7 @@ from statecharts.events import (
     Kind,
     MicDenied,
     MicMuted,
+    MicOpened,
     MicUnmuted,
     PlaybackDone,
     PlaybackProgress,
@@ -154,6 +155,7 @@ def as_move(event: Event, now: float, *, of_time: bool = False) -> Move:
 def abstract(at: Snapshot, policy: Policy) -> Hashable:
     """Return the part of a situation on which its future depends; see `exploration` for why that is enough."""
     context, speech, cut = at.context, at.context.speech, at.context.cut
+    echo_words = policy.echo_min_words if context.echoes else 0
     return (
         at.state,
         context.detached,
@@ -164,10 +166,12 @@ def abstract(at: Snapshot, policy: Policy) -> Hashable:
         len(context.text.split()) > context.words_before,
         bool(context.carried),
         context.over_answer,
+        context.echoes,
+        bool(context.ours),
         bool(context.guess),
         context.guess and same_words(context.guess, context.text),
         _abstract_answer(at),
-        min(len(context.overlap_text.split()), policy.barge_in_min_words),
+        min(len(context.overlap_text.split()), max(policy.barge_in_min_words, echo_words)),
         _abstract_speech(speech, at, policy),
         context.prompts_left > 0,
         context.asked_there,
@@ -241,6 +245,9 @@ def _facts(at: Snapshot, policy: Policy) -> Iterator[Event]:
     yield KeyPressed(timestamp=soon)
     for muted in (MicMuted, MicUnmuted, MicDenied):
         yield muted(timestamp=soon)
+    yield MicOpened(timestamp=soon)
+    if policy.echo_warmup_s:  # one set of rules is enough: it doubles the situations
+        yield MicOpened(timestamp=soon, echo_cancellation=False)
     yield from _of_workers(soon, turn)
     yield from _of_our_voice(at, soon)
     yield RagAnswerReady(timestamp=soon, turn=turn + 1, text="From another turn.", is_final=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Protocol
 
 from statecharts.context import Context
+from statecharts.echo import plain_words, without_ours
 from statecharts.effects import CancelSpeech, Effect
 from statecharts.events import Event, IntentDetected, RagAnswerReady, SttFinal, SttPartial
 from statecharts.phrases import Phrases, Variants, chosen
@@ -14,6 +16,8 @@ from statecharts.timers import Timers
 
 __all__ = ["RETRIEVED_INTENTS", "RaisesEvents", "Scene"]
 
+FEW_WORDS = 3
+"""So few words may be no words at all: a cough, a chair."""
 RETRIEVED_INTENTS = frozenset({"question", "help"})
 """Intents whose answer comes from retrieval; the others have a phrase of their own."""
 
@@ -68,9 +72,15 @@ class Scene:
         self.context.requests += 1
         return f"{speech.turn}.{speech.kind}{self.context.asked}.{self.context.requests}"
 
+    @property
+    def least_words(self) -> int:
+        """How many words pause or stop our answer; 0: a voice is enough."""
+        least = self.policy.barge_in_min_words
+        return max(least, self.policy.echo_min_words) if self.context.echoes else least
+
     def await_lasting_voice(self) -> None:
         """Believe a voice that lasts, unless the policy asks for words."""
-        if not self.policy.barge_in_min_words:
+        if not self.least_words:
             self.timers.start("barge_in_speech", self.policy.barge_in_speech_s)
 
     def joined(self, text: str) -> str:
@@ -78,16 +88,45 @@ class Scene:
         return f"{self.context.carried} {text}".strip()
 
     def words_of(self, fact: Event) -> str:
-        """Return the words an event brings; empty for any other event."""
-        return fact.text.strip() if isinstance(fact, (SttPartial, SttFinal)) else ""
+        """Return the caller's words that an event brings; empty for any other event."""
+        if not isinstance(fact, (SttPartial, SttFinal)):
+            return ""
+        context, text = self.context, fact.text.strip()
+        if not context.ours or fact.origin == "typed":
+            return text
+        ours = context.speech.text if context.speech is not None else context.ours
+        return without_ours(text, ours, self.policy.echo_min_words)
 
     def means_go_on(self, text: str) -> bool:
-        """Return whether words over our answer are none, or a backchannel."""
-        plain = text.lower().strip(" .,!?…")
-        return not plain or plain in self.policy.backchannels
+        """Return whether words over our answer are none, or backchannels alone."""
+        known, words = _spelt(self.policy.backchannels), list(plain_words(text))
+        while words:
+            size = next((size for size in (2, 1) if " ".join(words[:size]) in known), 0)
+            if not size:
+                return False
+            del words[:size]
+        return True
+
+    def doubt_of(self, fact: Event) -> float:
+        """Return how sure the recogniser is of its last words; 0 where that says nothing.
+
+        Partial words come of a voice that lasts, as a cough does not: together the two are sign enough.
+        """
+        return fact.confidence if isinstance(fact, SttFinal) else 0.0
+
+    def means_nothing(self, text: str, confidence: float) -> bool:
+        """Return whether words over our answer mean "go on", or are so few and so doubtful that they may be none."""
+        # Without a confidence (0), somebody else has judged.
+        doubtful = 0 < confidence < self.policy.barge_in_confidence and len(text.split()) <= FEW_WORDS
+        return doubtful or self.means_go_on(text)
 
     def intent_after(self, fact: Event) -> str:
         """Return the intent as it is known once `fact` is taken; a failure or a wait that is over means a question."""
         if self.context.intent or isinstance(fact, RagAnswerReady):
             return self.context.intent
         return fact.intent if isinstance(fact, IntentDetected) else "question"
+
+
+@cache
+def _spelt(phrases: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(" ".join(plain_words(phrase)) for phrase in phrases)

@@ -70,6 +70,7 @@ class Speaking:
             return
         self._timers.cancel("playback_deadline")
         self._context.speech, self._context.turn_open = None, False
+        self._context.ours = speech.text if self._context.ours else ""
         if not speech.composed:
             self._scene.emit(CancelTasks(speech.turn))
         if not speech.synthesised:
@@ -91,7 +92,7 @@ class Speaking:
         if speech is None:
             return
         self._timers.cancel("playback_deadline")
-        context.speech = None
+        context.speech, context.ours = None, speech.text if context.ours else ""
         self._scene.emit(CancelTasks(speech.turn), CancelSpeech(speech.turn, reason))
         if speech.started_at:
             self._scene.emit(Playout(speech.turn, "stop"))
@@ -188,11 +189,12 @@ class Overlap:
         self._timers.cancel("false_interruption")
 
     def await_echo(self) -> None:
-        """Our own voice may be what we hear: judge when the echo canceller has settled."""
+        """Our own voice may be what we hear: judge when the echo canceller has settled, or by the words alone."""
         speech = self._context.speech
         if speech is not None:
             left_s = speech.started_at + self._policy.echo_warmup_s - self._context.now
-            self._timers.start("barge_in_speech", left_s)
+            if left_s > 0:
+                self._timers.start("barge_in_speech", left_s)
 
     def meet_voice(self, machine: RaisesEvents, fact: Event) -> None:
         """The caller's voice was on before our first sound: they overlap."""
@@ -209,7 +211,7 @@ class Overlap:
         """Add up words over our answer that were too few to stop it."""
         context, text = self._context, self._scene.words_of(fact)
         context.over_answer = False
-        if not self._scene.means_go_on(text):
+        if not self._scene.means_nothing(text, self._scene.doubt_of(fact)):
             context.overlap_text = f"{context.overlap_text} {text}".strip()
 
     def keep_words(self) -> None:

@@ -13,12 +13,14 @@ from adapters.media.port import MediaLeg
 from app.gateway.client import Client, Socket
 from app.gateway.confirmed import Confirmed
 from app.gateway.ear import Ear
+from app.gateway.echo_gate import EchoGate
 from app.gateway.keypad import Keypad
 from app.gateway.messages import BadMessage, KeysPressed, read_message
 from app.gateway.mouth import Mouth
+from app.gateway.reflex import Reflex
 from app.gateway.services import CallServices, Message
 from app.gateway.spoken_chunks import SpokenChunks
-from statecharts.effects import Speak
+from statecharts.effects import PlayoutAction, Speak
 from statecharts.events import (
     BargeIn,
     Connected,
@@ -37,8 +39,6 @@ _log = structlog.get_logger()
 
 WELCOME_S = 5.0
 """Longest wait for the connect to be folded: then the bus is away, and the client is told to come again."""
-REFLEX_UNDO_S = 1.0
-"""Quiet after which a duck that nobody decided upon is undone."""
 LAST_WORDS_S = 2.0
 """Longest wait for the words that a caller said just before the session ended."""
 ERASED = "deleted"
@@ -59,15 +59,23 @@ class Call:
         services: Models, rules and legs.
         publish: Takes each fact, in order, with the seconds since the true end of the voice.
         is_new: Whether the session has to be started first.
+        on_duck: Told of each reflex, and how many seconds it took from the arrival of the audio.
     """
 
-    def __init__(self, session_id: str, services: CallServices, publish: Publish, *, is_new: bool) -> None:
+    def __init__(
+        self,
+        session_id: str,
+        services: CallServices,
+        publish: Publish,
+        *,
+        is_new: bool,
+        on_duck: Callable[[float], None] = lambda took_s: None,
+    ) -> None:
         self.session_id = session_id
         self.ended = asyncio.Event()
         self.over = False
         """The client was let go; the last words may still be recognised."""
         self._services = services
-        self._policy = services.policy
         self._publish = publish
         self._is_new = is_new
         self._log = _log.bind(session=session_id)
@@ -75,15 +83,15 @@ class Call:
         self._mouth = Mouth(
             SpokenChunks(services.voices), self._audible_leg, lambda event: publish(event, 0.0), self._tell
         )
-        self._ear = Ear(services.activity(), services.recogniser, self._policy, publish, self._reflex)
+        self._reflex = Reflex(self._mouth, self._do, on_duck, interruptible=services.policy.interruptible)
+        self._ear = Ear(services.activity(), services.recogniser, services.policy, publish, self._reflex)
+        self._echo_gate = EchoGate(lambda: self._mouth.audible_turn is not None)
         self._keypad = Keypad(self._take)
         self._tasks: asyncio.Queue[Coroutine[object, object, None]] = asyncio.Queue()
         self._connect_id = ""
         self._welcomed = asyncio.Event()
         self._where: Message = {"state": "IDLE", "substate": "new", "turn": 0}
         self._confirmed = Confirmed()
-        self._reflex_turn: int | None = None
-        self._undo: asyncio.TimerHandle | None = None
         self._closed = False
 
     # --- life
@@ -238,7 +246,7 @@ class Call:
         if isinstance(event, (PlaybackStarted, PlaybackProgress, PlaybackDone)):
             event = self._confirmed.note(event)
         if isinstance(event, BargeIn):
-            self._reflex(True)
+            self._reflex.voice(True, asyncio.get_running_loop().time())
         if isinstance(event, SessionEnded):
             self._keypad.flush()
         self._publish(event, 0.0)
@@ -274,24 +282,7 @@ class Call:
         async for pcm in leg.microphone():
             # Once a peer connection is up its track is the only microphone.
             if leg is self.client.leg:
-                self._ear.hear(pcm)
-
-    def _reflex(self, voice_on: bool) -> None:
-        """Lower our voice at the first sign of the caller's, without waiting for anybody's decision."""
-        if self._undo is not None:
-            self._undo.cancel()
-            self._undo = None
-        turn = self._mouth.audible_turn
-        if voice_on and turn is not None and self._policy.interruptible and self._reflex_turn is None:
-            self._reflex_turn = turn
-            self._do(self._mouth.playout("duck", turn))
-        elif not voice_on and self._reflex_turn is not None:
-            self._undo = asyncio.get_running_loop().call_later(REFLEX_UNDO_S, self._undo_reflex)
-
-    def _undo_reflex(self) -> None:
-        turn, self._reflex_turn, self._undo = self._reflex_turn, None, None
-        if turn is not None:
-            self._do(self._mouth.playout("resume", turn))
+                self._ear.hear(self._echo_gate.let_pass(pcm))
 
     # --- what the orchestrator asks
 
@@ -339,24 +330,18 @@ class Call:
         await self._tell({"type": "orchestrator_state", "payload": payload})
 
     async def _take_playout(self, effect: Message) -> None:
-        action, turn = effect["action"], effect["turn"]
-        reflex_was_first = action == "duck" and self._reflex_turn == turn
-        self._forget_reflex()
-        if not reflex_was_first:
-            await self._mouth.playout(action, turn)  # type: ignore[arg-type]
-
-    def _forget_reflex(self) -> None:
-        """The chart has decided: it alone steers our voice now."""
-        self._reflex_turn = None
-        if self._undo is not None:
-            self._undo.cancel()
-            self._undo = None
+        action: PlayoutAction = effect["action"]  # type: ignore[assignment]
+        turn: int = effect["turn"]  # type: ignore[assignment]
+        if not self._reflex.decided(action, turn):
+            await self._mouth.playout(action, turn)
 
     async def _take_news(self, effect: Message) -> None:
         match effect["effect"]:
             case "CancelFiller":
-                self._forget_reflex()
+                self._reflex.forget()
                 await self._mouth.end_filler()
+            case "GuardEcho":
+                self._echo_gate.guard(bool(effect["on"]))
             case "SetMicGate":
                 await self._tell({"type": "mic", "payload": {"gate": effect["gate"]}})
             case "Withdrawn":

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from adapters.recognisers.port import Recogniser
+from app.gateway.alarm import Alarm
 from app.gateway.tape import Tape, bytes_of, seconds_of
 from app.gateway.utterance import Utterance
 from app.gateway.voice_activity import Heard, VoiceActivity
@@ -41,7 +42,7 @@ class Ear:
         recogniser: Shared by all calls.
         policy: How often partial words are wanted.
         publish: Takes each fact, in order, with the seconds since the true end of the voice (0: does not apply).
-        on_voice: Called at the onset and at the end of a voice, before anything else, for the reflex.
+        alarm: Told of the first sign, the onset and the end of a voice, before anybody else.
     """
 
     def __init__(
@@ -50,18 +51,20 @@ class Ear:
         recogniser: Recogniser,
         policy: Policy,
         publish: Callable[[Event, float], None],
-        on_voice: Callable[[bool], None],
+        alarm: Alarm,
     ) -> None:
         self._activity = activity
         self._policy = policy
         self._publish = publish
-        self._on_voice = on_voice
+        self._alarm = alarm
         self._tape = Tape()
         self._segment: _Segment | None = None
         self._settled_at = 0
         """Up to where the last stretch of voice was heard: what follows is no part of it."""
         self._utterance = Utterance(self._tape, recogniser, policy.partial_every_s, publish)
-        self._heard_at = 0.0
+        self.heard_at = 0.0
+        """When audio came last, on the event loop's clock."""
+        self._wary = False
         self._gap: asyncio.TimerHandle | None = None
 
     @property
@@ -76,7 +79,10 @@ class Ear:
 
     def hear(self, pcm: bytes) -> None:
         """Take the next piece of the microphone's audio (s16le, 16 kHz mono, any even length)."""
-        self._heard_at = asyncio.get_running_loop().time()
+        self.heard_at = asyncio.get_running_loop().time()
+        was_wary, self._wary = self._wary, self._alarm.wary
+        if self._wary and self._activity.noticed(pcm, anew=not was_wary):
+            self._alarm.sign(self.heard_at)
         for heard in self._activity.hear(pcm):
             self._take(heard)
 
@@ -124,9 +130,11 @@ class Ear:
         # Not from before the end of the voice before: its last word would be heard once more.
         start = max(self._tape.start, self._settled_at, onset - bytes_of(PRE_ROLL_S))
         self._segment = _Segment(start, onset)
-        self._utterance.begin_voice(start)
+        # Over our voice the first words are wanted by the time at which a voice counts as one that lasts.
+        soon_s = self._policy.barge_in_speech_s if self._alarm.over_ours else self._policy.partial_every_s
+        self._utterance.begin_voice(start, soon_s)
         self._await_gap(MIC_GAP_S)
-        self._on_voice(True)
+        self._alarm.voice(True, self.heard_at)
         self._publish(SpeechStarted(audio_s=seconds_of(onset)), 0.0)
 
     def _await_gap(self, delay_s: float) -> None:
@@ -139,7 +147,7 @@ class Ear:
         self._gap = None
         if self._segment is None:
             return
-        left_s = self._heard_at + MIC_GAP_S - asyncio.get_running_loop().time()
+        left_s = self.heard_at + MIC_GAP_S - asyncio.get_running_loop().time()
         if left_s > 0:
             self._await_gap(left_s)
         else:
@@ -148,7 +156,7 @@ class Ear:
     def _end_segment(self, segment: _Segment, silence_s: float) -> None:
         end = self._tape.end - bytes_of(silence_s)
         self._segment = None
-        self._on_voice(False)
+        self._alarm.voice(False, self.heard_at)
         duration_s = max(0.0, seconds_of(end - segment.onset))
         self._publish(SpeechStopped(audio_s=seconds_of(end), duration_s=duration_s, silence_s=silence_s), silence_s)
         self._settled_at = self._utterance.end_voice(silence_s)

@@ -32,13 +32,21 @@ class Gateway:
         bus: Where facts go and commands come from.
         services: Models, rules and legs for every call.
         clock: Tells the Unix time.
+        on_duck: Told of each reflex, and how many seconds it took.
     """
 
-    def __init__(self, bus: EventBus, services: CallServices, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        bus: EventBus,
+        services: CallServices,
+        clock: Callable[[], float] = time.time,
+        on_duck: Callable[[float], None] = lambda took_s: None,
+    ) -> None:
         self.name = f"gateway-{uuid.uuid4().hex[:12]}"
         self._bus = bus
         self._services = services
         self._clock = clock
+        self._on_duck = on_duck
         self._calls: dict[str, Call] = {}
         self._metadata: dict[str, dict[str, object]] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -91,7 +99,7 @@ class Gateway:
         self._metadata.setdefault(session_id, {"trace_id": uuid.uuid4().hex})
         call = Call(
             session_id, self._services, lambda event, ended_s: self._hear(session_id, event, ended_s),
-            is_new=not known,
+            is_new=not known, on_duck=self._on_duck,
         )  # fmt: skip
         self._calls[session_id] = call
         self._running[session_id] = asyncio.create_task(self._run_call(call), name=f"call-{session_id}")

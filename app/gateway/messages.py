@@ -1,4 +1,9 @@
-"""What clients may say, checked; each message becomes a fact or a clear refusal."""
+"""What clients may say, checked; each message becomes a fact or a clear refusal.
+
+A `webrtc_event` of type `voice.webrtc.mic_opened` tells that a microphone was opened, and in its payload whether the
+client takes our voice out of what it hears: `{"echo_cancellation": false}` makes the conversation cautious, `true` ends
+that. A client that never sends it is taken to cancel the echo. It is sent again after a reconnect.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +19,7 @@ from statecharts.events import (
     Kind,
     MicDenied,
     MicMuted,
+    MicOpened,
     MicUnmuted,
     PlaybackDone,
     PlaybackProgress,
@@ -33,6 +39,7 @@ _PLAYBACK: dict[str, type[PlaybackStarted | PlaybackProgress | PlaybackDone]] = 
 _OTHERS: dict[str, type[BargeIn | MicMuted | MicUnmuted | MicDenied]] = {
     cls.event_type: cls for cls in (BargeIn, MicMuted, MicUnmuted, MicDenied)
 }
+"""What has nothing to tell but that it happened."""
 
 
 class BadMessage(VoicechartError):
@@ -58,6 +65,7 @@ class _Report(Struct):
     turn: int | None = None
     played_s: float | None = None
     kind: Kind = "answer"
+    echo_cancellation: bool = True
 
 
 class _WebRtcEvent(Struct):
@@ -117,7 +125,9 @@ def _client_event(message: _WebRtcEvent, playing_turn: int) -> Event:
             raise BadMessage("bad_field", f"played_s is in seconds of the turn's audio, this is {report.played_s}")
         turn = playing_turn if report.turn is None else report.turn
         return playback(turn=max(0, turn), played_s=report.played_s, kind=report.kind, client_time=message.timestamp)
+    if message.event_type == MicOpened.event_type:
+        return MicOpened(echo_cancellation=report.echo_cancellation, client_time=message.timestamp)
     if other := _OTHERS.get(message.event_type):
         return other(client_time=message.timestamp)
-    known = ", ".join(sorted({*_PLAYBACK, *_OTHERS}))
+    known = ", ".join(sorted({*_PLAYBACK, *_OTHERS, MicOpened.event_type}))
     raise BadMessage("unknown_event", f"unknown event_type {message.event_type!r}; a client may send {known}")

@@ -63,8 +63,13 @@ class Utterance:
 
     # --- from its first sound to its end
 
-    def begin_voice(self, start: int) -> None:
-        """A voice begins: the utterance's first, or it goes on after a pause."""
+    def begin_voice(self, start: int, partial_after_s: float) -> None:
+        """A voice begins: the utterance's first, or it goes on after a pause.
+
+        Args:
+            start: Where on the tape, with what came before its onset.
+            partial_after_s: How soon its words so far are wanted, at the latest after the usual time.
+        """
         if self.start is None:
             self.start = start
         elif self._attempt is not None and self._attempt.final:
@@ -72,7 +77,7 @@ class Utterance:
             if self._attempt.end - self.start >= bytes_of(PIECE_S):
                 self._pieces.append(self._attempt)
                 self.start, self._attempt = self._attempt.end, None
-        self._partial_at = self._tape.end + bytes_of(self._partial_every_s)
+        self._partial_at = self._tape.end + bytes_of(min(partial_after_s, self._partial_every_s))
 
     def go_on(self) -> int | None:
         """The voice lasts: cut it if it is too long, and show its words if they are due.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from msgspec import Struct
@@ -19,6 +19,10 @@ VOICE_OFF = 0.35
 """Probability below which it is none any more: the detector's own default hysteresis."""
 ONSET_CHUNKS = 2
 """Chunks of voice before it is believed, 64 ms: one alone is often a click, three cost 32 ms of every barge-in."""
+HOP_BYTES = CHUNK_BYTES // 2
+"""How often a first sign is looked for: every 16 ms, by two detectors half a chunk apart. At the beginning of 22 clean
+recordings, in every phase, one such chunk comes 28 ms after the onset (p95 64), two in a row of one detector 72 ms (p95
+131). Clicks, knocks, breath, hiss and rustling gave none."""
 
 
 class Edge(Struct, frozen=True):
@@ -48,17 +52,27 @@ class VoiceActivity(Protocol):
         """Take the next audio (s16le, 16 kHz mono, any even length); yield what can be judged now, in order."""
         ...
 
+    def noticed(self, pcm: bytes, *, anew: bool) -> bool:
+        """Take the same audio while a voice has to be noticed at once; return whether there is a first sign of one.
+
+        Args:
+            pcm: The next audio.
+            anew: Whether what came before was not given.
+        """
+        ...
+
 
 class ChunkedActivity:
     """Edges from a detector that judges chunk by chunk.
 
     Args:
-        voice: The detector's memory of this microphone.
+        listen: Begins to listen to this microphone with the detector.
         settle_s: Silence after which a voice counts as ended.
     """
 
-    def __init__(self, voice: VoiceStream, settle_s: float) -> None:
-        self._voice = voice
+    def __init__(self, listen: Callable[[], VoiceStream], settle_s: float) -> None:
+        self._voice = listen()
+        self._first_sign = _FirstSign(listen)
         self._settle_s = settle_s
         self._rest = b""
         self._voice_on = False
@@ -74,6 +88,12 @@ class ChunkedActivity:
             edge = self._edge(probability)
             yield Heard(chunk, probability >= VOICE_OFF, edge, self._run * CHUNK_S if self._voice_on else 0.0)
 
+    def noticed(self, pcm: bytes, *, anew: bool) -> bool:
+        """Judge every half of a chunk."""
+        if anew:
+            self._first_sign.forget()
+        return self._first_sign.hear(pcm)
+
     def _edge(self, probability: float) -> Edge | None:
         changing = probability < VOICE_OFF if self._voice_on else probability >= VOICE_ON
         self._run = self._run + 1 if changing else 0
@@ -83,3 +103,30 @@ class ChunkedActivity:
             return None
         self._voice_on, self._run = not self._voice_on, 0
         return Edge(self._voice_on, since_s)
+
+
+class _FirstSign:
+    """Two detectors half a chunk apart."""
+
+    def __init__(self, listen: Callable[[], VoiceStream]) -> None:
+        self._listen = listen
+        self._voices: list[VoiceStream] = []
+        self._held = b""
+
+    def forget(self) -> None:
+        """What was heard is past: a detector that remembers a voice takes the silence after it for one too."""
+        self._held = b""
+        for voice in self._voices:
+            voice.reset()
+
+    def hear(self, pcm: bytes) -> bool:
+        """Return whether any chunk that ends in this audio is a voice."""
+        if not self._voices:  # most calls are over before they are ever interrupted
+            self._voices = [self._listen(), self._listen()]
+        self._held += pcm
+        found = False
+        while len(self._held) >= CHUNK_BYTES:
+            chunk, self._held = self._held[:CHUNK_BYTES], self._held[HOP_BYTES:]
+            found = self._voices[0].probability(chunk) >= VOICE_ON or found
+            self._voices.reverse()
+        return found

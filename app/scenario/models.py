@@ -47,6 +47,10 @@ class ScriptedActivity:
         if pcm:
             yield Heard(pcm, self._voice_on)
 
+    def noticed(self, pcm: bytes, *, anew: bool) -> bool:
+        """Tell of nothing before the script does."""
+        return False
+
 
 class ScriptedRecogniser:
     """Knows the words of the voices that end in its audio, when the script says so."""

@@ -12,6 +12,9 @@ import { SocketLeg } from "./socket-leg.js";
 import { Sound } from "./sound.js";
 import { WebRtcLeg } from "./webrtc-leg.js";
 
+const ECHO =
+  "Your browser does not take our voice out of what the microphone hears, so it takes a few clear words to interrupt " +
+  "an answer. With headphones you can interrupt with a single sound.";
 const STORED_TALKING = "voicechart.talking";
 
 export class Call {
@@ -133,11 +136,16 @@ export class Call {
     this.#source = this.#sound.hear(stream);
     sessionStorage.setItem(STORED_TALKING, "yes");
     this.#on.problem("microphone", null);
-    if (hearsItself(stream)) {
-      this.#on.problem("echo", "Echo cancellation is off: our voice may interrupt itself. Use headphones.");
-    }
+    this.#tellMicrophone();
     for (const track of stream.getAudioTracks()) track.onended = () => this.#unplugged();
     void this.#carry();
+  }
+
+  /** A server that is told of the echo does not take its own voice for the caller's. */
+  #tellMicrophone() {
+    const echo = hearsItself(this.#stream);
+    this.#session.event("mic_opened", { echo_cancellation: !echo });
+    this.#on.problem("echo", echo ? ECHO : null);
   }
 
   #unplugged() {
@@ -190,6 +198,7 @@ export class Call {
       this.#silence();
       this.#reports.forget();
     } else if (link === "open" && this.talking) {
+      this.#tellMicrophone();
       void this.#carry();
     }
     this.#on.link(link, wait_s);
