@@ -14,7 +14,7 @@ from adapters.recognisers.port import Recognised, RecogniserFailed
 from adapters.voices.port import SpeechPiece, SpokenWord, VoiceFailed
 from statecharts.effects import PlayoutAction
 
-__all__ = ["LoudnessDetector", "RecordingLeg", "ScriptedRecogniser", "ToneVoice", "quiet", "sound"]
+__all__ = ["LoudnessDetector", "QuietAlarm", "RecordingLeg", "ScriptedRecogniser", "ToneVoice", "quiet", "sound"]
 
 RATE_HZ = 16_000
 
@@ -28,6 +28,21 @@ def sound(seconds: float) -> bytes:
 def quiet(seconds: float) -> bytes:
     """Return silence (s16le, 16 kHz mono)."""
     return bytes(round(seconds * RATE_HZ) * 2)
+
+
+class QuietAlarm:
+    """Notes what it is told; `over_ours` and `wary` are as set."""
+
+    def __init__(self) -> None:
+        self.over_ours = self.wary = False
+        self.signs = 0
+        self.voices: list[bool] = []
+
+    def sign(self, heard_at: float) -> None:
+        self.signs += 1
+
+    def voice(self, on: bool, heard_at: float) -> None:
+        self.voices.append(on)
 
 
 class LoudnessDetector:

@@ -58,7 +58,7 @@ class Rim:
     def __init__(self) -> None:
         self.events: list[Event] = []
         services = CallServices(
-            lambda: ChunkedActivity(LoudnessDetector(), Policy().settle_s),
+            lambda: ChunkedActivity(LoudnessDetector, Policy().settle_s),
             ScriptedRecogniser(["hello"]), (ToneVoice(),), Policy(), WebSocketLeg, no_peer,
         )  # fmt: skip
         self.call = Call(str(uuid.uuid4()), services, lambda event, since_s: self.events.append(event), is_new=True)

@@ -118,7 +118,7 @@ async def line(
 ) -> AsyncIterator[Line]:
     """Run all roles on the memory bus, with a caller connected."""
     services = CallServices(
-        activity=lambda: ChunkedActivity(LoudnessDetector(), POLICY.settle_s),
+        activity=lambda: ChunkedActivity(LoudnessDetector, POLICY.settle_s),
         recogniser=recogniser or ScriptedRecogniser(["how old is the bridge"]),
         voices=voices or (ToneVoice(),), policy=POLICY, fed_leg=WebSocketLeg, peer_leg=no_peer,
     )  # fmt: skip

@@ -13,7 +13,7 @@ from app.gateway.utterance import LONGEST_PIECE_S, PIECE_S
 from app.gateway.voice_activity import ChunkedActivity
 from statecharts.events import Event, SpeechStarted, SpeechStopped, SttFailed, SttFinal, SttPartial
 from statecharts.policy import Policy
-from tests.fakes import LoudnessDetector, ScriptedRecogniser, quiet, sound
+from tests.fakes import LoudnessDetector, QuietAlarm, ScriptedRecogniser, quiet, sound
 
 
 class Listener:
@@ -22,11 +22,11 @@ class Listener:
     def __init__(self, *texts: str, policy: Policy | None = None, takes_s: float = 0.0) -> None:
         self.recogniser = ScriptedRecogniser(texts or ("hello",), takes_s)
         self.events: list[Event] = []
-        self.reflexes: list[bool] = []
+        self.alarm = QuietAlarm()
         self.since: list[float] = []
         rules = policy or Policy(partial_every_s=99)
-        activity = ChunkedActivity(LoudnessDetector(), rules.settle_s)
-        self.ear = Ear(activity, self.recogniser, rules, self._publish, self.reflexes.append)
+        activity = ChunkedActivity(LoudnessDetector, rules.settle_s)
+        self.ear = Ear(activity, self.recogniser, rules, self._publish, self.alarm)
 
     def _publish(self, event: Event, since_end_s: float) -> None:
         self.events.append(event)
@@ -48,7 +48,7 @@ async def test_a_voice_is_started_stopped_and_recognised() -> None:
     listener = Listener("hello there")
     await listener.hear(quiet(1.0), sound(0.8), quiet(0.5))
     assert listener.kinds() == ["SpeechStarted", "SpeechStopped", "SttFinal"]
-    assert listener.reflexes == [True, False]
+    assert listener.alarm.voices == [True, False]
     final = listener.events[-1]
     assert isinstance(final, SttFinal)
     assert final.text == "hello there"
@@ -268,3 +268,29 @@ async def test_what_is_kept_of_a_quiet_microphone_is_bounded() -> None:
     listener = Listener()
     await listener.hear(quiet(30.0))
     assert sum(map(len, listener.ear._tape._chunks)) < len(quiet(1.0))
+
+
+async def test_a_voice_over_ours_is_signed_before_it_is_believed_and_its_words_come_soon() -> None:
+    listener = Listener("stop", policy=Policy(barge_in_speech_s=0.3))
+    listener.alarm.over_ours = listener.alarm.wary = True
+    await listener.hear(quiet(1.0), sound(0.04))
+    assert (listener.alarm.signs > 0, listener.alarm.voices) == (True, [])
+    await listener.hear(sound(0.5))
+    assert listener.kinds() == ["SpeechStarted", "SttPartial"]
+
+
+async def test_without_our_voice_nobody_looks_for_a_first_sign() -> None:
+    listener = Listener()
+    await listener.hear(quiet(1.0), sound(0.5), quiet(0.5))
+    assert listener.alarm.signs == 0
+
+
+async def test_the_silence_after_a_voice_is_no_sign_of_one() -> None:
+    listener = Listener()
+    listener.alarm.wary = True
+    await listener.hear(quiet(0.5), sound(0.5))
+    listener.alarm.wary = False
+    await listener.hear(quiet(0.5))
+    signs, listener.alarm.wary = listener.alarm.signs, True
+    await listener.hear(quiet(0.5))
+    assert listener.alarm.signs == signs

@@ -15,6 +15,7 @@ from app.gateway.ear import Ear
 from app.gateway.voice_activity import ChunkedActivity
 from statecharts.events import Event, SttFinal
 from statecharts.policy import Policy
+from tests.fakes import QuietAlarm
 from tests.speech import load
 
 pytestmark = pytest.mark.real
@@ -61,8 +62,8 @@ async def test_every_word_of_a_monologue_is_recognised_once(recogniser: WhisperR
     assert len(audio) / 2 / RATE_HZ > 30
     events: list[Event] = []
     policy = Policy(partial_every_s=99)
-    activity = ChunkedActivity(SileroDetector().stream(), policy.settle_s)
-    ear = Ear(activity, recogniser, policy, lambda event, _: events.append(event), lambda _: None)
+    activity = ChunkedActivity(SileroDetector().stream, policy.settle_s)
+    ear = Ear(activity, recogniser, policy, lambda event, _: events.append(event), QuietAlarm())
     for start in range(0, len(audio), 640):
         ear.hear(audio[start : start + 640])
         await asyncio.sleep(0)

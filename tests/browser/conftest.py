@@ -80,20 +80,26 @@ def open_page(chromium: str, playwright: Playwright) -> Iterator[OpenPage]:
     assert errors == [], "the page threw"
 
 
-@pytest.fixture(scope="session")
-def spoken_question(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Somebody asking "What are your states?", with silence around it, as Chromium wants its microphone."""
-    clip = Path(__file__).parents[1] / "speech" / "ask_states.wav"
-    path = tmp_path_factory.mktemp("microphone") / "question.wav"
-    resampler = av.AudioResampler(format="s16", layout="mono", rate=_MICROPHONE_HZ)
-    with av.open(str(clip)) as source:
-        frames = [out for frame in source.decode(audio=0) for out in resampler.resample(frame)]
-    voice = b"".join(frame.to_ndarray().tobytes() for frame in [*frames, *resampler.resample(None)])
+def microphone_file(path: Path, *parts: str | float) -> Path:
+    """Write what Chromium takes for a microphone: clips of `tests/speech`, and seconds of silence."""
     with wave.open(str(path), "wb") as target:
         target.setnchannels(1)
         target.setsampwidth(2)
         target.setframerate(_MICROPHONE_HZ)
-        target.writeframes(bytes(2 * int(_BEFORE_S * _MICROPHONE_HZ)))
-        target.writeframes(voice)
-        target.writeframes(bytes(2 * int(_AFTER_S * _MICROPHONE_HZ)))
+        for part in (_BEFORE_S, *parts, _AFTER_S):
+            silence = not isinstance(part, str)
+            target.writeframes(bytes(2 * int(float(part) * _MICROPHONE_HZ)) if silence else _clip(str(part)))
     return path
+
+
+def _clip(name: str) -> bytes:
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=_MICROPHONE_HZ)
+    with av.open(str(Path(__file__).parents[1] / "speech" / name)) as source:
+        frames = [out for frame in source.decode(audio=0) for out in resampler.resample(frame)]
+    return b"".join(frame.to_ndarray().tobytes() for frame in [*frames, *resampler.resample(None)])
+
+
+@pytest.fixture(scope="session")
+def spoken_question(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Somebody asking "What are your states?"."""
+    return microphone_file(tmp_path_factory.mktemp("microphone") / "question.wav", "ask_states.wav")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from statecharts.effects import CancelSpeech, Playout, ShowTranscript, Speak, TurnEnded, Withdrawn
+from statecharts.effects import CancelSpeech, GuardEcho, Playout, ShowTranscript, Speak, TurnEnded, Withdrawn
 from statecharts.events import (
     BargeIn,
     Connected,
     Disconnected,
     IntentDetected,
+    MicOpened,
     PlaybackDone,
     PlaybackProgress,
     PlaybackStarted,
@@ -373,3 +374,113 @@ def test_twenty_barge_ins_later_a_clean_turn_is_answered() -> None:
     drive.take(PlaybackDone(turn=turn), after_s=3.0)
     answered(asked(drive, "how old is it"), "It opened in 1883.")
     assert drive.chart.state == "SPEAKING"
+
+
+@pytest.mark.parametrize("heard", ["MMM.", "Oh.", "Yeah, yeah.", "Right. I see.", "Ha ha!", "Mm-hmm"])
+def test_backchannels_are_known_however_they_are_spelt(heard: str) -> None:
+    drive = speaking()
+    drive.take(SpeechStarted())
+    drive.take(SttPartial(text=heard, confidence=0.9), after_s=0.3)
+    drive.take(SpeechStopped(silence_s=0.16), after_s=0.2)
+    drive.take(SttFinal(text=heard, confidence=0.9), after_s=0.1)
+    assert drive.chart.state == "SPEAKING"
+    assert actions(drive)[-1] == "resume"
+
+
+@pytest.mark.parametrize(
+    ("heard", "confidence", "path"),
+    [
+        ("go", 0.25, "SPEAKING.draining"),
+        ("go", 0.35, "LISTENING.settling"),
+        ("go", 0.0, "LISTENING.settling"),  # whoever gives no confidence has judged
+        ("go and find it please", 0.25, "LISTENING.settling"),
+    ],
+)
+def test_a_few_doubtful_words_are_a_cough(heard: str, confidence: float, path: str) -> None:
+    drive = speaking()
+    drive.take(SpeechStarted())
+    drive.take(SpeechStopped(silence_s=0.16), after_s=0.3)
+    drive.take(SttFinal(text=heard, confidence=confidence), after_s=0.1)
+    assert drive.path == path
+
+
+def test_doubtful_words_over_our_answer_do_not_begin_the_next_turn() -> None:
+    drive = speaking()
+    drive.take(SpeechStarted())
+    drive.take(SpeechStopped(silence_s=0.16), after_s=0.3)
+    drive.take(SttFinal(text="and", confidence=0.2), after_s=0.1)
+    drive.take(SpeechStarted(), after_s=0.5)
+    drive.take(SttPartial(text="what else", confidence=0.8), after_s=0.5)
+    assert drive.chart.context.carried == ""
+
+
+def echoing(heard_s: float = 2.0) -> Drive:
+    """A caller whose client does not cancel our echo listens to our answer."""
+    drive = Drive()
+    drive.take(Connected())
+    drive.take(MicOpened(echo_cancellation=False))
+    answered(asked(drive), "Once there was a fox.", "It lived in a wood.", audio_s=5.0)
+    drive.take(PlaybackStarted(turn=1, played_s=0.0))
+    drive.wait(heard_s)
+    return drive
+
+
+def test_where_our_echo_comes_back_a_voice_alone_only_ducks() -> None:
+    drive = echoing()
+    assert GuardEcho(on=True) in drive.effects
+    drive.take(SpeechStarted())
+    drive.wait(2.0)
+    assert drive.path == "INTERRUPT.ducked"
+    assert actions(drive) == ["duck"]
+
+
+@pytest.mark.parametrize("heard", ["there was a fox", "stop", "Once there was a box."])
+def test_where_our_echo_comes_back_our_own_words_and_single_ones_stop_nothing(heard: str) -> None:
+    drive = echoing()
+    drive.take(SpeechStarted())
+    drive.take(SttPartial(text=heard, confidence=0.9), after_s=0.5)
+    drive.take(SpeechStopped(silence_s=0.16), after_s=0.3)
+    drive.take(SttFinal(text=heard, confidence=0.9), after_s=0.1)
+    assert drive.chart.state == "SPEAKING"
+
+
+def test_where_our_echo_comes_back_other_words_stop_the_answer_and_are_the_turn_without_ours() -> None:
+    drive = echoing()
+    drive.take(SpeechStarted())
+    drive.take(SttPartial(text="there was a fox please tell me more", confidence=0.9), after_s=0.8)
+    assert drive.path == "LISTENING.hearing"
+    drive.take(PlaybackDone(turn=1, played_s=2.8))
+    drive.take(SpeechStopped(silence_s=0.16), after_s=0.3)
+    drive.take(SttFinal(text="there was a fox please tell me more", confidence=0.9), after_s=0.1)
+    drive.wait(0.5)
+    assert drive.chart.context.user_text == "please tell me more"
+
+
+def test_echo_after_the_end_of_the_answer_is_no_turn() -> None:
+    drive = echoing()
+    drive.take(SpeechStarted())
+    drive.take(PlaybackDone(turn=1), after_s=3.0)
+    drive.take(SpeechStopped(silence_s=0.16), after_s=0.3)
+    drive.take(SttFinal(text="lived in a wood", confidence=0.9), after_s=0.1)
+    drive.wait(1.0)
+    assert drive.path == "LISTENING.quiet"
+
+
+def test_a_headset_with_a_canceller_ends_the_caution() -> None:
+    drive = echoing()
+    drive.take(MicOpened(echo_cancellation=True))
+    drive.take(SpeechStarted())
+    drive.wait(Policy().barge_in_speech_s)
+    assert drive.path == "INTERRUPT.paused"
+    assert drive.effects.count(GuardEcho(on=False)) == 1
+
+
+def test_a_backchannel_after_our_answer_is_a_turn() -> None:
+    drive = speaking(heard_s=1.0)
+    drive.take(PlaybackDone(turn=1), after_s=4.5)
+    drive.take(SpeechStarted(), after_s=0.5)
+    drive.take(SpeechStopped(silence_s=0.16), after_s=0.5)
+    drive.take(SttFinal(text="Yeah.", confidence=0.6), after_s=0.1)
+    drive.wait(0.5)
+    assert drive.path == "THINKING.working"
+    assert drive.chart.context.user_text == "Yeah."

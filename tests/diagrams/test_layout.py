@@ -64,7 +64,7 @@ def test_a_label_says_events_guards_seconds_and_effects() -> None:
     model = conversation_model()
     edge = next(edge for edge in model.edges if edge.trigger == "resumed" and "interrupt_max" in edge.events)
     said = ["".join(run.text for run in line.runs) for line in edge_block(model, [edge], 1000.0).lines]
-    assert said == ["resumed: false_interruption 1.5 s, interrupt_max 10 s [all_sent]", "/ Playout resume"]
+    assert said == ["resumed: false_interruption 1 s, interrupt_max 10 s [all_sent]", "/ Playout resume"]
 
 
 def test_timers_have_their_sign_and_the_gap_for_it() -> None:
