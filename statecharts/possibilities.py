@@ -83,12 +83,15 @@ class Variant(Struct, frozen=True):
     name: str
     policy: Policy
     phrases: Phrases
+    echo: bool = False
+    """Nothing takes our own voice out of what the microphone hears; it is so from the start."""
 
 
 VARIANTS = (
     Variant("as delivered", Policy(), SAID),
     Variant("with a greeting, fillers and prompts", _UNASKED, _ALSO_UNASKED),
     Variant("with a cautious ear", Policy(echo_warmup_s=1.0, speculation="off"), SAID),
+    Variant("with our echo in the microphone", Policy(speculation="off"), SAID, echo=True),
     Variant("two words to interrupt", Policy(barge_in_min_words=2, speculation="off"), SAID),
     Variant("no pausing, nothing taken back", Policy(pausable=False, withdraw_s=0.0, speculation="off"), SAID),
     Variant("never interrupted, only text is guessed", Policy(interruptible=False, speculation="text"), SAID),
@@ -109,6 +112,7 @@ class ConversationMachine:
         """Return a conversation nobody has joined yet, at a time of its own."""
         snapshot = self._new().snapshot()
         snapshot.context.now = 1000.0
+        snapshot.context.echoes = self.variant.echo
         return snapshot
 
     def moves(self, at: Snapshot) -> Iterator[Move]:
@@ -245,9 +249,7 @@ def _facts(at: Snapshot, policy: Policy) -> Iterator[Event]:
     yield KeyPressed(timestamp=soon)
     for muted in (MicMuted, MicUnmuted, MicDenied):
         yield muted(timestamp=soon)
-    yield MicOpened(timestamp=soon)
-    if policy.echo_warmup_s:  # one set of rules is enough: it doubles the situations
-        yield MicOpened(timestamp=soon, echo_cancellation=False)
+    yield MicOpened(timestamp=soon, echo_cancellation=not context.echoes)
     yield from _of_workers(soon, turn)
     yield from _of_our_voice(at, soon)
     yield RagAnswerReady(timestamp=soon, turn=turn + 1, text="From another turn.", is_final=True)
