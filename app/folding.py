@@ -31,12 +31,25 @@ from statecharts.effects import (
     StateChanged,
     Withdrawn,
 )
-from statecharts.events import Connected, Envelope, Event, InvalidEvent, SessionEnded, to_event
+from statecharts.events import (
+    MOVED,
+    Connected,
+    Disconnected,
+    Envelope,
+    Event,
+    InvalidEvent,
+    SessionEnded,
+    SessionStarted,
+    to_event,
+)
 from statecharts.phrases import Phrases
 from statecharts.policy import Policy
 from statecharts.stepping import RunningChart, Snapshot
 
-__all__ = ["Conversation", "Folded", "JournalRecord", "derived_envelopes"]
+__all__ = ["GATEWAY_NAMES", "Conversation", "Folded", "JournalRecord", "derived_envelopes"]
+
+GATEWAY_NAMES = "gateway-"
+"""How the names of gateways begin, as sources of facts."""
 
 _FOR_THE_GATEWAY = (
     StateChanged, Speak, CommitSpeech, CancelSpeech, CancelFiller, Playout, SetMicGate, GuardEcho,
@@ -68,7 +81,8 @@ class Folded(Struct, kw_only=True):
     effects: list[Effect]
     record: JournalRecord
     tasks: list[tuple[str, Envelope]]
-    command: Command | None
+    commands: list[tuple[str, Command]]
+    """Gateway and what it is to do."""
     erase: bool = False
 
     @property
@@ -96,19 +110,19 @@ class Conversation:
             envelope: The fact; invalid ones and copies become a `Drop`.
         """
         record = self.record
+        gateway_before = record.gateway
+        stale = self._is_of_another_gateway(envelope)
         self._remember(envelope)
         before = self.chart.path
         # Never back within a session: timers are armed by this time, and the chart counts with its latest.
         at = max(_sane_time(envelope.timestamp, entry.position), record.context.now)
         # What belongs to the session goes into every envelope, whoever published it.
         envelope = msgspec.structs.replace(envelope, timestamp=at, metadata={**record.metadata, **envelope.metadata})
-        event, effects = self._step(envelope)
-        command = [self._welcome(envelope)] if isinstance(event, Connected) else []
+        event, effects = _refused(envelope) if stale else self._step(envelope)
         record.state, record.context = self.chart.path, self.chart.context
         record.last_event = sys.intern(envelope.event_type)
         rules = self._rules if record.rules != self._rules_mark else None
         record.rules = self._rules_mark
-        command += [msgspec.to_builtins(effect) for effect in effects if isinstance(effect, _FOR_THE_GATEWAY)]
         return Folded(
             envelope=envelope,
             effects=effects,
@@ -118,9 +132,38 @@ class Conversation:
                 after=record.state, effects=effects, rules=rules,
             ),
             tasks=[task for index, effect in enumerate(effects) if (task := self._task(effect, envelope, index))],
-            command=Command(session_id=record.session_id, effects=command) if command and record.gateway else None,
+            commands=self._commands(entry.position, envelope, event, effects, gateway_before),
             erase=isinstance(event, SessionEnded) and event.reason == "deleted",
         )  # fmt: skip
+
+    def _is_of_another_gateway(self, envelope: Envelope) -> bool:
+        """Whether a gateway says so that does not hold the call any more: it was frozen, or cut off, and cannot know.
+
+        One that is about to hold it says two things: that the client is gone from where it was, and that it is there.
+        """
+        holder, source = self.record.gateway, envelope.source
+        if not holder or source == holder or not source.startswith(GATEWAY_NAMES):
+            return False
+        if envelope.event_type == Disconnected.event_type:
+            return envelope.payload.get("reason") != MOVED
+        return envelope.event_type not in (Connected.event_type, SessionStarted.event_type)
+
+    def _commands(
+        self, position: str, cause: Envelope, event: Event | None, effects: list[Effect], gateway_before: str
+    ) -> list[tuple[str, Command]]:
+        """Return what the gateway has to do, and the one from which the call has moved to it."""
+        record = self.record
+        asked = [self._welcome(cause)] if isinstance(event, Connected) else []
+        asked += [msgspec.to_builtins(effect) for effect in effects if isinstance(effect, _FOR_THE_GATEWAY)]
+        if isinstance(event, Disconnected) and cause.source != record.gateway and event.reason != MOVED:
+            asked.append({"effect": "TakenForGone"})
+        commands = [(record.gateway, asked)] if asked and record.gateway else []
+        if gateway_before and gateway_before != record.gateway:
+            commands.append((gateway_before, [{"effect": "TakenOver"}]))
+        return [
+            (gateway, Command(session_id=record.session_id, position=position, effects=effects))
+            for gateway, effects in commands
+        ]
 
     def _step(self, envelope: Envelope) -> tuple[Event | None, list[Effect]]:
         """Give a fact to the chart; an invalid one and a copy change nothing."""
@@ -130,6 +173,9 @@ class Conversation:
             return None, [Drop(envelope.event_id, envelope.event_type, str(error))]
         if self.record.is_copy(envelope.event_id):
             return event, [Drop(envelope.event_id, envelope.event_type, "seen before")]
+        if isinstance(event, Connected):
+            self.record.gateway = sys.intern(envelope.source)
+            self.record.connects += 1
         return event, self.chart.step(event)
 
     def _remember(self, envelope: Envelope) -> None:
@@ -141,18 +187,21 @@ class Conversation:
             if key not in ("speech_ended_at", "epoch"):  # these belong to one event, not to the session
                 record.metadata.setdefault(key, value)
         record.metadata.setdefault("trace_id", derived_id(record.session_id, "trace").replace("-", ""))
-        if envelope.event_type == Connected.event_type and envelope.source:
-            record.gateway = sys.intern(envelope.source)
 
     def _welcome(self, envelope: Envelope) -> dict[str, object]:
-        """Tell the gateway where the conversation stands, in answer to its connect."""
-        return {
+        """Tell the gateway where the conversation stands, in answer to its connect, and what it is to say on."""
+        context = self.chart.context
+        welcome = {
             "effect": "Welcome",
             "event_id": envelope.event_id,
             "state": self.chart.state,
             "substate": self.chart.substate,
-            "turn": self.chart.context.turn,
+            "turn": context.turn,
         }
+        if context.speech is not None:
+            welcome["speech"] = msgspec.to_builtins(context.speech)
+            welcome["played_s"] = round(context.speech.estimate_s(context.now), 3)
+        return welcome
 
     def _task(self, effect: Effect, cause: Envelope, index: int) -> tuple[str, Envelope] | None:
         match effect:
@@ -163,6 +212,11 @@ class Conversation:
             case _:
                 return None
         return kind, _outcome(self.record, cause, index, effect, f"voice.{kind}.request", effect.turn)
+
+
+def _refused(envelope: Envelope) -> tuple[None, list[Effect]]:
+    reason = f"{envelope.source} does not hold this call any more"
+    return None, [Drop(envelope.event_id, envelope.event_type, reason)]
 
 
 def _sane_time(timestamp: float, position: str) -> float:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import msgspec
 import structlog
 
-from adapters.bus.port import Batch, BusUnavailable, Command, Commit, EventBus, Fenced, Lease
+from adapters.bus.port import Batch, BusUnavailable, Commit, EventBus, Fenced, Lease
 from app.folding import Conversation, Folded, derived_envelopes
 from app.observability import EventFigures
 from app.session_record import SessionRecord, derived_id
@@ -136,17 +137,10 @@ class Orchestrator:
                 upto=batch.entries[-1].position,
                 snapshots={session_id: conversations[session_id].record.encode() for session_id in sorted(touched)},
                 tasks=[task for outcome in folded for task in outcome.tasks],
-                commands=self._commands(conversations, folded),
+                commands=[command for outcome in folded for command in outcome.commands],
                 journal=[msgspec.json.encode(outcome.record) for outcome in folded],
             ),
         )
-
-    def _commands(self, conversations: dict[str, Conversation], folded: Iterable[Folded]) -> list[tuple[str, Command]]:
-        return [
-            (conversations[command.session_id].record.gateway, command)
-            for outcome in folded
-            if (command := outcome.command) is not None
-        ]
 
     async def _tell(self, lease: Lease, folded: list[Folded]) -> None:
         """After the commit: count, mirror, and erase what was asked to be erased."""
@@ -225,24 +219,33 @@ class Orchestrator:
                     await asyncio.sleep(0.05)
 
     async def _watch_gateways(self) -> None:
-        """Announce ourselves; and say of clients whose gateway died that they are gone."""
+        """Announce ourselves; and say of clients whose gateway died that they are gone.
+
+        A gateway is believed dead when it is missed twice in a row: all are, just after the bus itself stood still.
+        """
+        missed: set[str] = set()
         while True:
             try:
                 await self._bus.announce("orchestrator", self._name, PRESENCE_S)
                 alive = set(await self._bus.members("gateway"))
             except BusUnavailable:
+                missed = set()
                 await asyncio.sleep(PRESENCE_S / 4)
                 continue
-            for conversations in list(self._conversations.values()):
-                for session_id, conversation in conversations.items():
-                    record = conversation.record
-                    if record.context.connected and record.gateway not in alive:
-                        gone = derived_id(session_id, record.gateway, "gone")
-                        self._say(
-                            session_id,
-                            Disconnected(reason="its gateway is gone", timestamp=self._clock(), event_id=gone),
-                        )
+            orphans = [record for record in self._connected() if record.gateway not in alive]
+            for record in orphans:
+                if record.gateway in missed:
+                    gone = derived_id(record.session_id, record.gateway, record.connects, "gone")
+                    event = Disconnected(reason="its gateway is gone", timestamp=self._clock(), event_id=gone)
+                    self._say(record.session_id, event)
+            missed = {record.gateway for record in orphans}
             await asyncio.sleep(PRESENCE_S / 2)
+
+    def _connected(self) -> list[SessionRecord]:
+        """Return the sessions of which a client is there, as far as anybody knows."""
+        all_of_them = (conversations.values() for conversations in self._conversations.values())
+        records = (conversation.record for conversation in itertools.chain.from_iterable(all_of_them))
+        return [record for record in records if record.context.connected]
 
 
 def _measured(record: SessionRecord, envelope: Envelope, latency_s: float) -> Envelope:

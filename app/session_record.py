@@ -48,6 +48,8 @@ class SessionRecord(Struct, omit_defaults=True):
     context: Context = field(default_factory=Context)
     gateway: str = ""
     """Who holds the client's connection."""
+    connects: int = 0
+    """How often a client connected."""
     correlation_id: str = ""
     metadata: dict[str, object] = {}
     """`trace_id`, `user_id` and what else came with the first event: goes into every envelope."""

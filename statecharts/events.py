@@ -15,6 +15,7 @@ from msgspec import Struct
 
 __all__ = [
     "EVENT_TYPES",
+    "MOVED",
     "OUTCOME_TYPES",
     "BargeIn",
     "Connected",
@@ -51,6 +52,9 @@ __all__ = [
     "to_envelope",
     "to_event",
 ]
+
+MOVED = "moved"
+"""Why a client is gone from a gateway when it is at another one."""
 
 Origin: TypeAlias = Literal["voice", "typed"]
 Kind: TypeAlias = Literal["answer", "filler", "greeting", "prompt", "apology"]
@@ -233,6 +237,7 @@ class Disconnected(Event, frozen=True, kw_only=True):
 
     event_type = "voice.webrtc.disconnected"
     reason: str = ""
+    """In words; `MOVED` if it is there, but at another gateway, which says so before it connects."""
 
 
 class PlaybackStarted(Event, frozen=True, kw_only=True):

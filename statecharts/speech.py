@@ -54,6 +54,8 @@ class Speech(Struct, omit_defaults=True):
     """When a player without delay will have played what was sent."""
     paused_at: float = 0.0
     paused_s: float = 0.0
+    next_seq: int = 0
+    """How many chunks were sent."""
     reported: bool = False
     """Whether the client reports playback in this turn."""
     played_s: float = 0.0
@@ -95,6 +97,7 @@ class Speech(Struct, omit_defaults=True):
         line.audio_s += audio_s
         line.whole_s = whole_s or line.whole_s
         line.words += words
+        self.next_seq += 1
         self.started_at = self.started_at or now
         self.ends_at = max(self.ends_at, now) + audio_s
 

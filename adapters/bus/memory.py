@@ -12,7 +12,16 @@ from msgspec import Struct
 
 from adapters.bus.codec import dead_letter, decode_entry, encode_envelope, ordinal, session_of
 from adapters.bus.memory_ownership import MemoryOwnership
-from adapters.bus.port import Command, Commit, Fenced, Lease, LogEntry, TaskDelivery, partition_of
+from adapters.bus.port import (
+    JOURNAL_MARGIN_S,
+    Command,
+    Commit,
+    Fenced,
+    Lease,
+    LogEntry,
+    TaskDelivery,
+    partition_of,
+)
 from adapters.bus.session_view import view_stream
 from statecharts.events import Envelope
 
@@ -135,8 +144,10 @@ class MemoryBus:
             if _is_of(entry, session_id) and ordinal(entry.position) > floor
         ]
 
-    async def journal(self, session_id: str) -> list[bytes]:
-        return [data for _, data in self._part(session_id).journal if session_of(data) == session_id]
+    async def journal(self, session_id: str, since: str = "") -> list[bytes]:
+        first = (ordinal(since)[0] - round(JOURNAL_MARGIN_S * 1000), 0) if since else (0, 0)
+        records = self._part(session_id).journal
+        return [data for at, data in records if ordinal(at) >= first and session_of(data) == session_id]
 
     async def snapshot(self, session_id: str) -> bytes | None:
         return self._part(session_id).snapshots.get(session_id)

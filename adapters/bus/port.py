@@ -16,6 +16,7 @@ from msgspec import Struct
 from statecharts.events import Envelope, VoicechartError
 
 __all__ = [
+    "JOURNAL_MARGIN_S",
     "Batch",
     "BusUnavailable",
     "Command",
@@ -28,6 +29,10 @@ __all__ = [
     "TaskDelivery",
     "partition_of",
 ]
+
+
+JOURNAL_MARGIN_S = 30.0
+"""What led to a fact is not older, but for what stands in the session's state."""
 
 
 class BusUnavailable(VoicechartError):
@@ -90,6 +95,8 @@ class Command(Struct, frozen=True, kw_only=True):
     session_id: str
     epoch: int = 0
     """Set by the bus at the commit, from the lease."""
+    position: str = ""
+    """Of the fact that led to it."""
     effects: list[dict[str, object]] = []
 
 
@@ -194,8 +201,11 @@ class EventBus(Protocol):
         """
         ...
 
-    async def journal(self, session_id: str) -> list[bytes]:
-        """Return the session's journal records in order."""
+    async def journal(self, session_id: str, since: str = "") -> list[bytes]:
+        """Return the session's journal records in order: all, or those of facts from the position `since` on.
+
+        Of facts up to `JOURNAL_MARGIN_S` before `since` it may return those as well.
+        """
         ...
 
     async def snapshot(self, session_id: str) -> bytes | None:

@@ -10,7 +10,7 @@ from typing import cast
 import structlog
 
 from adapters.bus.codec import decode_command, decode_entry, encode_envelope, ordinal, session_of
-from adapters.bus.port import BusUnavailable, Command, LogEntry, TaskDelivery, partition_of
+from adapters.bus.port import JOURNAL_MARGIN_S, BusUnavailable, Command, LogEntry, TaskDelivery, partition_of
 from adapters.bus.redis_link import BLOCK_MS, Entry, Keys, Link, shown
 from adapters.bus.redis_ownership import LEASE_S, RedisOwnership
 from adapters.bus.redis_scripts import ANNOUNCE, MEMBERS
@@ -131,8 +131,10 @@ class RedisStreamsBus:
         entries = (decode_entry(entry.position, entry.data) for entry in found)
         return [entry for entry in entries if entry.envelope is not None]
 
-    async def journal(self, session_id: str) -> list[bytes]:
-        found = await self._scan(self._keys.journal(self._partition(session_id)), session_id)
+    async def journal(self, session_id: str, since: str = "") -> list[bytes]:
+        # A record is numbered at its commit, by the same clock and after its fact.
+        after = f"{max(0, ordinal(since)[0] - round(JOURNAL_MARGIN_S * 1000))}-0" if since else ""
+        found = await self._scan(self._keys.journal(self._partition(session_id)), session_id, after)
         return [entry.data for entry in found if entry.data is not None]
 
     async def _scan(self, stream: str, session_id: str, after: str = "") -> list[Entry]:

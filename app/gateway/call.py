@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 import msgspec
 import structlog
@@ -20,8 +20,10 @@ from app.gateway.mouth import Mouth
 from app.gateway.reflex import Reflex
 from app.gateway.services import CallServices, Message
 from app.gateway.spoken_chunks import SpokenChunks
+from app.gateway.teller import Teller
 from statecharts.effects import PlayoutAction, Speak
 from statecharts.events import (
+    MOVED,
     BargeIn,
     Connected,
     Disconnected,
@@ -32,6 +34,7 @@ from statecharts.events import (
     SessionEnded,
     SessionStarted,
 )
+from statecharts.speech import Speech
 
 __all__ = ["Call"]
 
@@ -39,6 +42,8 @@ _log = structlog.get_logger()
 
 WELCOME_S = 5.0
 """Longest wait for the connect to be folded: then the bus is away, and the client is told to come again."""
+TAKEN_OVER = (4409, "another client of this session took over")
+"""With which code, and why, a client's WebSocket is closed when a newer one is there."""
 LAST_WORDS_S = 2.0
 """Longest wait for the words that a caller said just before the session ended."""
 ERASED = "deleted"
@@ -58,7 +63,9 @@ class Call:
         session_id: Whose call it is.
         services: Models, rules and legs.
         publish: Takes each fact, in order, with the seconds since the true end of the voice.
+        journal: Returns the session's journal, from some time before a position on.
         is_new: Whether the session has to be started first.
+        elsewhere: Whether another gateway may hold a client of the session.
         on_duck: Told of each reflex, and how many seconds it took from the arrival of the audio.
     """
 
@@ -67,8 +74,10 @@ class Call:
         session_id: str,
         services: CallServices,
         publish: Publish,
+        journal: Callable[[str], Awaitable[Sequence[bytes]]],
         *,
         is_new: bool,
+        elsewhere: bool = False,
         on_duck: Callable[[float], None] = lambda took_s: None,
     ) -> None:
         self.session_id = session_id
@@ -78,20 +87,21 @@ class Call:
         self._services = services
         self._publish = publish
         self._is_new = is_new
+        self._elsewhere = elsewhere
         self._log = _log.bind(session=session_id)
         self.client = Client(self._lose_client)
-        self._mouth = Mouth(
-            SpokenChunks(services.voices), self._audible_leg, lambda event: publish(event, 0.0), self._tell
-        )
+        self._mouth = Mouth(SpokenChunks(services.voices), self._audible_leg, lambda event: publish(event, 0.0))
         self._reflex = Reflex(self._mouth, self._do, on_duck, interruptible=services.policy.interruptible)
         self._ear = Ear(services.activity(), services.recogniser, services.policy, publish, self._reflex)
         self._echo_gate = EchoGate(lambda: self._mouth.audible_turn is not None)
         self._keypad = Keypad(self._take)
         self._tasks: asyncio.Queue[Coroutine[object, object, None]] = asyncio.Queue()
         self._connect_id = ""
-        self._welcomed = asyncio.Event()
+        self._teller = Teller(self.client, journal, self._do, self._mouth.wake, self._left_early)
         self._where: Message = {"state": "IDLE", "substate": "new", "turn": 0}
         self._confirmed = Confirmed()
+        self._transport = ""
+        self._inherits = not is_new
         self._closed = False
 
     # --- life
@@ -120,22 +130,30 @@ class Call:
 
     # --- the client comes and goes
 
-    async def attach_socket(self, socket: Socket) -> None:
+    async def attach_socket(self, socket: Socket, after: str | None = None) -> None:
         """Make a WebSocket the client, or part of it; returns once its `session` message is on the way.
+
+        Args:
+            socket: Where messages go.
+            after: The last message that the client has of an earlier connection: it is told what followed.
 
         Raises:
             TimeoutError: The connect was not folded in time.
         """
         client = self.client
         if client.socket is not None:
-            client.socket.end(4409, "another client of this session took over")
+            client.socket.end(*TAKEN_OVER)
+            if client.peer is None:
+                self._send_again()
         was_present, client.socket = client.present, socket
+        self._teller.after = after
         client.socket_leg = self._services.fed_leg(self.client.send)
         self._do(self._listen(client.socket_leg))
         if client.peer is not None:
             client.peer.external_liveness = True
         if was_present:
-            await self._send_session()
+            self._greet()
+            await self._until_greeted()
         else:
             await self._connect("websocket")
 
@@ -178,6 +196,7 @@ class Call:
         self._do(self._listen(client.peer))
         self._mouth.wake()
         if not was_present:
+            self._teller.after = None
             try:
                 await self._connect("webrtc")
             except TimeoutError:
@@ -189,8 +208,8 @@ class Call:
             self._maybe_disconnected(reason)
 
     def _maybe_disconnected(self, reason: str) -> None:
-        if not self.client.present and self._welcomed.is_set() and not self.ended.is_set():
-            self._welcomed.clear()
+        if not self.client.present and self._teller.greeted.is_set() and not self.ended.is_set():
+            self._teller.greeted.clear()
             self._mouth.suspend()
             self._publish(Disconnected(reason=reason), 0.0)
 
@@ -201,22 +220,35 @@ class Call:
             self._do(self._peer_lost(reason))
 
     async def _connect(self, transport: str) -> None:
-        self._welcomed.clear()
-        self._connect_id = str(uuid.uuid4())
+        self._teller.greeted.clear()
+        self._connect_id, self._transport = str(uuid.uuid4()), transport
         if self._is_new:
             self._is_new = False
             self._publish(SessionStarted(transport=transport), 0.0)
+        if self._elsewhere:
+            self._elsewhere = False
+            self._publish(Disconnected(reason=MOVED), 0.0)
+        self._send_again()
+        self._publish(Connected(transport=transport, event_id=self._connect_id), 0.0)
+        await self._until_greeted()
+
+    def _send_again(self) -> None:
+        """A new client has nothing of what was sent and not played."""
         self._confirmed.resume()
         self._mouth.rewind(self._confirmed.played_s(self._mouth.turn))
-        self._publish(Connected(transport=transport, event_id=self._connect_id), 0.0)
-        async with asyncio.timeout(WELCOME_S):
-            await self._welcomed.wait()
 
-    async def _send_session(self) -> None:
-        await self.client.send({"type": "session", "payload": {"session_id": self.session_id, **self._where}})
+    async def _until_greeted(self) -> None:
+        async with asyncio.timeout(WELCOME_S):
+            await self._teller.greeted.wait()
+
+    def _greet(self) -> None:
+        self._teller.greet({"session_id": self.session_id, **self._where})
+
+    def _left_early(self) -> None:
+        self._publish(Disconnected(reason="it left before it was greeted"), 0.0)
 
     def _audible_leg(self) -> MediaLeg | None:
-        return self.client.leg if self._welcomed.is_set() else None
+        return self.client.leg if self._teller.greeted.is_set() else None
 
     # --- what the client says
 
@@ -275,7 +307,7 @@ class Call:
         self._do(self._hear_channel(text))
 
     async def _hear_channel(self, text: str) -> None:
-        await self._welcomed.wait()
+        await self._teller.greeted.wait()
         await self.hear_message(text)
 
     async def _listen(self, leg: MediaLeg) -> None:
@@ -286,75 +318,80 @@ class Call:
 
     # --- what the orchestrator asks
 
-    async def obey(self, effects: list[dict[str, object]]) -> None:
-        """Carry out the effects of one event, in order; the client is let go when it was told all the rest."""
+    async def obey(self, effects: list[dict[str, object]], position: str) -> None:
+        """Carry out the effects of one fact, in order; the client is let go when it was told all the rest."""
+        self._teller.begin(position)
         for effect in sorted(effects, key=lambda effect: effect["effect"] == "EndSession"):
             match effect["effect"]:
                 case "Welcome":
-                    await self._take_welcome(effect)
+                    self._take_welcome(effect)
                 case "StateChanged":
-                    await self._take_state(effect)
-                case "Speak":
-                    await self._mouth.speak(msgspec.convert(effect, Speak))
-                case "CommitSpeech":
-                    await self._mouth.commit()
-                case "CancelSpeech":
-                    # Its first chunk may have left since the chart decided: that is stopped as well.
-                    await self._take_playout({"action": "stop", "turn": effect["turn"]})
-                case "Playout":
-                    await self._take_playout(effect)
+                    self._take_state(effect)
+                case "TakenForGone":
+                    self._contradict()
+                case "TakenOver":
+                    await self._move_away()
+                case "GuardEcho":
+                    self._echo_gate.guard(bool(effect["on"]))
                 case "EndSession":
                     await self.finish(str(effect["reason"]))
                 case _:
-                    await self._take_news(effect)
+                    await self._steer_voice(effect)
+            await self._teller.tell(effect)
 
-    async def _take_welcome(self, effect: Message) -> None:
-        if effect["event_id"] != self._connect_id or self._welcomed.is_set():
+    async def _steer_voice(self, effect: Message) -> None:
+        match effect["effect"]:
+            case "Speak":
+                await self._mouth.speak(msgspec.convert(effect, Speak))
+            case "CommitSpeech":
+                self._mouth.commit()
+            case "CancelSpeech":
+                # Its first chunk may have left since the chart decided: that is stopped as well.
+                await self._take_playout({"action": "stop", "turn": effect["turn"]})
+            case "Playout":
+                await self._take_playout(effect)
+            case "CancelFiller":
+                self._reflex.forget()
+                await self._mouth.end_filler()
+
+    def _take_welcome(self, effect: Message) -> None:
+        if effect["event_id"] != self._connect_id or self._teller.greeted.is_set():
             return
         self._where = {name: effect[name] for name in ("state", "substate", "turn")}
-        await self._send_session()
-        self._welcomed.set()
-        self._mouth.wake()
+        if self._inherits and "speech" in effect:
+            speech, played_s = msgspec.convert(effect["speech"], Speech), float(str(effect["played_s"]))
+            self._confirmed.inherit(speech.turn, played_s)
+            self._mouth.inherit(speech, played_s)
+        self._inherits = False
+        self._greet()
 
-    async def _take_state(self, effect: Message) -> None:
+    def _contradict(self) -> None:
+        """We were taken for dead, standing still for a while; our client is there all the same."""
+        if self.client.present and self._teller.greeted.is_set():
+            self._publish(Connected(transport=self._transport), 0.0)
+
+    async def _move_away(self) -> None:
+        """The client is at another gateway: nothing of this call is ours any more."""
+        self.over = True
+        self._mouth.cancel()
+        if self.client.socket is not None:
+            self.client.socket.end(*TAKEN_OVER)
+        await self.client.drop_peer()
+        self.ended.set()
+
+    def _take_state(self, effect: Message) -> None:
         self._where = {"state": effect["new_state"], "substate": effect["substate"], "turn": effect["turn"]}
         late = effect["trigger"] in _NOTHING_SAID
         if effect["new_state"] == "THINKING" or self._where["substate"] == "quiet" or late:
             self._ear.begin_utterance(words_wanted=late, afresh=effect["trigger"] == "hearing_max")
         if effect["new_state"] in ("LISTENING", "THINKING", "IDLE"):
             self._mouth.forget()
-        if effect["trigger"] == "connected":
-            return
-        payload = {name: value for name, value in effect.items() if name != "effect"}
-        payload["state"] = effect["new_state"]
-        await self._tell({"type": "orchestrator_state", "payload": payload})
 
     async def _take_playout(self, effect: Message) -> None:
         action: PlayoutAction = effect["action"]  # type: ignore[assignment]
         turn: int = effect["turn"]  # type: ignore[assignment]
         if not self._reflex.decided(action, turn):
             await self._mouth.playout(action, turn)
-
-    async def _take_news(self, effect: Message) -> None:
-        match effect["effect"]:
-            case "CancelFiller":
-                self._reflex.forget()
-                await self._mouth.end_filler()
-            case "GuardEcho":
-                self._echo_gate.guard(bool(effect["on"]))
-            case "SetMicGate":
-                await self._tell({"type": "mic", "payload": {"gate": effect["gate"]}})
-            case "Withdrawn":
-                await self._tell({"type": "withdrawn", "payload": {"turn": effect["turn"]}})
-            case "ShowTranscript":
-                kind = "stt_final" if effect["is_final"] else "stt_partial"
-                fields = {name: effect[name] for name in ("text", "confidence", "turn", "origin")}
-                await self._tell({"type": kind, **fields})
-
-    async def _tell(self, message: Message) -> None:
-        # Before `session` a client knows nothing to which a message could relate.
-        if self._welcomed.is_set():
-            await self.client.send(message)
 
     async def finish(self, reason: str) -> None:
         """Let the client go, after what it has still to be told; what it said last is still recognised."""

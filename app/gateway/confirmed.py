@@ -44,6 +44,11 @@ class Confirmed:
             self._turn, self._played_s = report.turn, report.played_s or 0.0
         return report
 
+    def inherit(self, turn: int, played_s: float) -> None:
+        """Another gateway was told that so much of a turn was played; the client gets what follows."""
+        self._turn, self._played_s = turn, played_s
+        self.resume()
+
     def resume(self) -> None:
         """A client is there anew; it gets what follows the confirmed seconds."""
         self._resumed_turn, self._resumed_s, self._counts_anew = self._turn, self._played_s, False

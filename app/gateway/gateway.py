@@ -6,12 +6,15 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
 from adapters.bus.port import BusUnavailable, EventBus
+from app.folding import GATEWAY_NAMES
 from app.gateway.call import Call
 from app.gateway.services import CallServices
+from app.session_record import SessionRecord
 from statecharts.events import Envelope, Event, to_envelope
 
 __all__ = ["Gateway"]
@@ -42,7 +45,7 @@ class Gateway:
         clock: Callable[[], float] = time.time,
         on_duck: Callable[[float], None] = lambda took_s: None,
     ) -> None:
-        self.name = f"gateway-{uuid.uuid4().hex[:12]}"
+        self.name = f"{GATEWAY_NAMES}{uuid.uuid4().hex[:12]}"
         self._bus = bus
         self._services = services
         self._clock = clock
@@ -71,7 +74,7 @@ class Gateway:
                         continue
                     self._epochs[command.session_id] = command.epoch
                     try:
-                        await call.obey(command.effects)
+                        await call.obey(command.effects, command.position)
                     except Exception:  # noqa: BLE001 - one broken call must not end the others: it is let go
                         _log.exception("call_failed", session=call.session_id)
                         call.abandon()
@@ -93,13 +96,16 @@ class Gateway:
         call = self._calls.get(session_id)
         if call is not None and not call.over:
             return call
-        known = session_id in self._metadata or await self._bus.snapshot(session_id) is not None
+        blob = await self._bus.snapshot(session_id)
         if (call := self._calls.get(session_id)) is not None and not call.over:
             return call
-        self._metadata.setdefault(session_id, {"trace_id": uuid.uuid4().hex})
+        record = SessionRecord.decode(blob) if blob is not None else None
+        is_new = session_id not in self._metadata and record is None
+        self._metadata.setdefault(session_id, {"trace_id": uuid.uuid4().hex} if record is None else record.metadata)
         call = Call(
-            session_id, self._services, lambda event, ended_s: self._hear(session_id, event, ended_s),
-            is_new=not known, on_duck=self._on_duck,
+            session_id, self._services, partial(self._hear, session_id), partial(self._bus.journal, session_id),
+            is_new=is_new, elsewhere=record is not None and record.gateway not in ("", self.name),
+            on_duck=self._on_duck,
         )  # fmt: skip
         self._calls[session_id] = call
         self._running[session_id] = asyncio.create_task(self._run_call(call), name=f"call-{session_id}")
@@ -109,16 +115,24 @@ class Gateway:
         """Return the session's call if it is held here."""
         return self._calls.get(session_id)
 
-    def publish(self, session_id: str, event: Event, since_voice_end_s: float = 0.0) -> str:
-        """Queue a fact for the log; facts of a session keep their order. Returns its event id."""
+    def publish(self, session_id: str, event: Event, since_voice_end_s: float = 0.0, *, source: str = "") -> str:
+        """Queue a fact for the log; facts of a session keep their order. Returns its event id.
+
+        Args:
+            session_id: Whose it is.
+            event: The fact.
+            since_voice_end_s: Seconds since the true end of the voice, if it follows one.
+            source: Who says so, if it is not the gateway that holds the call.
+        """
         now = self._clock()
-        envelope = to_envelope(event, session_id, source=self.name, metadata=dict(self._metadata.get(session_id, {})))
+        source = source or self.name
+        envelope = to_envelope(event, session_id, source=source, metadata=dict(self._metadata.get(session_id, {})))
         if since_voice_end_s:
             envelope.metadata["speech_ended_at"] = now - since_voice_end_s
         event_id = event.event_id or str(uuid.uuid4())
         stamped = Envelope(
             event_type=envelope.event_type, session_id=session_id, payload=envelope.payload, event_id=event_id,
-            correlation_id=session_id, timestamp=now, source=self.name, turn=event.turn, metadata=envelope.metadata,
+            correlation_id=session_id, timestamp=now, source=source, turn=event.turn, metadata=envelope.metadata,
         )  # fmt: skip
         try:
             self._backlog.put_nowait(stamped)

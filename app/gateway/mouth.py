@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import structlog
 from msgspec import Struct
 
 from adapters.media.port import MediaLeg, MediaLost, SpokenChunk
 from adapters.voices.port import SpeechPiece, SpokenWord, VoiceFailed
+from app.gateway.inheriting import Inherited, left_of
 from app.gateway.spoken_chunks import SpokenChunks
 from statecharts.effects import PlayoutAction, Speak
 from statecharts.events import Event, Kind, TtsChunkReady, TtsDone, TtsFailed
+from statecharts.speech import Speech
 
 __all__ = ["Mouth"]
 
@@ -25,7 +27,6 @@ LEAD_S = 0.9
 machine's clocks disagree."""
 READY_CHUNKS = 100
 """Synthesised chunks kept ready, 20 s: then the voice waits until some were sent."""
-Message = dict[str, object]
 
 
 class _Ready(Struct):
@@ -44,7 +45,6 @@ class Mouth:
         voices: Shared by all calls.
         leg: Returns where audio goes now, or None while no client is there.
         publish: Takes each fact, in order.
-        send: Sends a message to the client.
     """
 
     def __init__(
@@ -52,16 +52,16 @@ class Mouth:
         voices: SpokenChunks,
         leg: Callable[[], MediaLeg | None],
         publish: Callable[[Event], None],
-        send: Callable[[Message], Awaitable[None]],
     ) -> None:
         self._voices = voices
         self._leg = leg
         self._publish = publish
-        self._send = send
         # Bounded by what one answer holds: the orchestrator cancels a turn before it begins the next.
         self._wanted: asyncio.Queue[Speak] = asyncio.Queue()
         self._guessed: list[Speak] = []
-        """What is prepared for a turn that may not come: neither seen nor heard until it is committed."""
+        """What is prepared for a turn that may not come: not heard until it is committed."""
+        self._inherited: dict[str, Inherited] = {}
+        """Sentences that another gateway began, by their request."""
         self._ready: deque[_Ready] = deque()
         self._changed = asyncio.Event()
         self._sent: deque[_Ready] = deque()
@@ -117,24 +117,31 @@ class Mouth:
             group.create_task(self._send_ready(), name="mouth-playout")
 
     async def speak(self, request: Speak) -> None:
-        """Say the next sentence after those before it; its text goes out at once, that of a guess when it is right."""
+        """Say the next sentence after those before it; a guess, when it is right."""
         if self._paused_turn != request.turn:
             self._unpause()
         if request.kind != "filler":
             self._unmake_filler()
         if request.speculative:
             self._guessed.append(request)
-        else:
-            await self._show(request)
         if not self._is_of_a_failed_voice(request):
             self._wanted.put_nowait(request)
 
-    async def commit(self) -> None:
-        """The guess was right: what was prepared may be seen and heard."""
-        guessed, self._guessed = self._guessed, []
-        for request in guessed:
-            await self._show(request)
+    def commit(self) -> None:
+        """The guess was right: what was prepared may be heard."""
+        self._guessed.clear()
         self._changed.set()
+
+    def inherit(self, speech: Speech, played_s: float) -> None:
+        """Go on with what another gateway was saying, of which the client has played so much.
+
+        What is sent again joins what was played to within a word: a voice never says a sentence twice alike.
+        """
+        self._turn, self._kind, self._seq, self._ended = speech.turn, speech.kind, speech.next_seq, False
+        self._before_sent_s = played_s
+        for left in left_of(speech, played_s):
+            self._inherited[left.request.request_id] = left
+            self._wanted.put_nowait(left.request)
 
     def _is_of_a_failed_voice(self, request: Speak) -> bool:
         """Whether the chart could not know yet that this voice has failed: it will ask for it again."""
@@ -142,24 +149,13 @@ class Mouth:
             return False
         return (request.turn, request.kind) == self._failed[:2] and request.voice <= self._failed[2]
 
-    async def _show(self, request: Speak) -> None:
-        if request.again:
-            return
-        await self._send(
-            {
-                "type": "answer",
-                "payload": {
-                    "text": request.text, "is_final": request.is_final, "turn": request.turn, "kind": request.kind,
-                },
-            }
-        )  # fmt: skip
-
     def cancel(self) -> None:
         """Synthesise and send nothing more of what was asked for until now."""
         self._unpause()
         self._guessed.clear()
         _drained(self._wanted)
         self._request = self._failed = None
+        self._inherited.clear()
         self._ready.clear()
         self._lengths.clear()
         if self._synthesis is not None:
@@ -277,19 +273,23 @@ class Mouth:
     async def _synthesise(self, request: Speak) -> None:
         """Turn a sentence into chunks; an answer ends with an empty one, so that none is held back as the last."""
         text, rate_hz, made_s = request.text, 16_000, 0.0
+        inherited = self._inherited.get(request.request_id) or Inherited(request)
         try:
             if text and request.medium == "voice":
                 async for piece in self._voices.speak(request.voice, text, self._out_of_audio_at()):
                     self._begun = True
+                    for part, again in inherited.pieces(piece, made_s):
+                        await self._make_ready(request, part, text, again=again)
+                        text = ""
                     made_s += len(piece.pcm) / 2 / piece.rate_hz
-                    await self._make_ready(request, piece, text)
-                    text, rate_hz = "", piece.rate_hz
+                    rate_hz = piece.rate_hz
         except VoiceFailed as error:
             self._give_up(request, error)
             return
         self._lengths[request.request_id] = made_s
         if request.is_final:
-            await self._make_ready(request, SpeechPiece(pcm=b"", rate_hz=rate_hz), text, is_final=True)
+            end = SpeechPiece(pcm=b"", rate_hz=rate_hz)
+            await self._make_ready(request, end, text, is_final=True, again=inherited.end_reported)
 
     def _give_up(self, request: Speak, error: VoiceFailed) -> None:
         """Tell that this voice failed; what waits for it behind this sentence would come before it then."""
@@ -305,7 +305,9 @@ class Mouth:
             TtsFailed(error=str(error), request_id=request.request_id, turn=request.turn, voices_left=left)
         )  # fmt: skip
 
-    async def _make_ready(self, request: Speak, piece: SpeechPiece, text: str, *, is_final: bool = False) -> None:
+    async def _make_ready(
+        self, request: Speak, piece: SpeechPiece, text: str, *, is_final: bool = False, again: bool = False
+    ) -> None:
         while len(self._ready) >= READY_CHUNKS:
             self._changed.clear()
             await self._changed.wait()
@@ -313,7 +315,7 @@ class Mouth:
             turn=request.turn, kind=request.kind, seq=0, pcm=piece.pcm, rate_hz=piece.rate_hz, text=text,
             is_final=is_final,
         )  # fmt: skip
-        self._ready.append(_Ready(chunk, request.request_id, words=piece.words))
+        self._ready.append(_Ready(chunk, request.request_id, again=again, words=piece.words))
         self._changed.set()
 
     async def _send_ready(self) -> None:

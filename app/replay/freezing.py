@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from app.chart_version import CHART
+from app.folding import GATEWAY_NAMES
 from app.replay.call_log import BadLog, CallLog, LoggedFact, Outcome
 from app.replay.refold import Refolded, refold
 from statecharts.phrases import Phrases
@@ -19,7 +20,11 @@ def frozen(log: CallLog, title: str) -> CallLog:
     Raises:
         BadLog: Nothing of it was folded, or the log does not say what its facts did.
     """
-    kept = [msgspec.structs.replace(fact, source="") for fact in log.facts if fact.outcome is not None]
+    told = [fact for fact in log.facts if fact.outcome is not None]
+    gateways = list(dict.fromkeys(fact.source for fact in told if fact.source.startswith(GATEWAY_NAMES)))
+    # Who of several gateways says something decides whether it counts; by which names they went does not.
+    names = {name: f"{GATEWAY_NAMES}{number}" for number, name in enumerate(gateways, 1)} if len(gateways) > 1 else {}
+    kept = [msgspec.structs.replace(fact, source=names.get(fact.source, "")) for fact in told]
     if not kept:
         raise BadLog(f"{log.name} tells of no fact what it did. Freeze the session itself, or a file of GET …/log.")
     return msgspec.structs.replace(log, facts=kept, title=title or log.title)

@@ -16,6 +16,7 @@ from adapters.media.port import MediaLost
 from app.gateway.call import Call
 from app.gateway.messages import MAX_MESSAGE_BYTES
 from app.gateway.services import Message
+from app.gateway.told import is_message_id
 from app.runtime import Runtime
 from app.server.problems import session_key
 from app.server.sessions import gateway_of
@@ -52,6 +53,7 @@ async def orchestrate(socket: WebSocket[object, object, State], runtime: Runtime
     """Hold one client of a session, which is created if it is unknown."""
     try:
         session_id = session_key(socket.query_params.get("session_id", ""))
+        after = _message_id(socket.query_params.get("after"))
         gateway = gateway_of(runtime)
         call = await gateway.open_call(session_id)
     except ClientException:
@@ -65,7 +67,7 @@ async def orchestrate(socket: WebSocket[object, object, State], runtime: Runtime
     link = _Socket(socket)
     # The server takes what the client sends only once the connect is folded; until then it waits in the socket.
     try:
-        await call.attach_socket(link)
+        await call.attach_socket(link, after)
     except TimeoutError:
         await call.detach_socket(link, "the connect was not folded")
         await _refuse(socket, "unavailable", "the event log does not answer; try again in a moment", 1013)
@@ -84,6 +86,13 @@ async def orchestrate(socket: WebSocket[object, object, State], runtime: Runtime
             await _refuse(socket, "taken_over", reason, code)
         else:
             await _close(socket, code, reason)
+
+
+def _message_id(text: str | None) -> str | None:
+    """Return the id of the client's last message, if it gave one. Raises ClientException if it is none."""
+    if text and not is_message_id(text):
+        raise ClientException(f"after is the id of a message, such as 1795430000123-0.2, not {text[:80]!r}")
+    return text or None
 
 
 async def _receive(socket: WebSocket[object, object, State], call: Call) -> bool:

@@ -131,7 +131,7 @@ class SessionController(Controller):
     async def erase(self, runtime: Runtime, session_id: str) -> None:
         """End a session and erase all that is kept of it."""
         record = await _record(runtime, session_id)
-        gateway_of(runtime).publish(record.session_id, SessionEnded(reason="deleted"))
+        gateway_of(runtime).publish(record.session_id, SessionEnded(reason="deleted"), source="http")
         await _until(runtime, record.session_id, exists=False)
 
     @get("/{session_id:str}/turns")

@@ -31,11 +31,15 @@ class Harness:
         self.session_id = str(uuid.uuid4())
 
     async def emit(self, event: Event) -> str:
-        """Publish a fact as its service would; return its event id."""
+        """Publish a fact as the gateway would; return its event id."""
+        return await self.emit_from("gateway-test", event)
+
+    async def emit_from(self, source: str, event: Event) -> str:
+        """Publish a fact; return its event id."""
         stamped = msgspec.structs.replace(
             event, timestamp=event.timestamp or time.time(), event_id=event.event_id or str(uuid.uuid4())
         )
-        await self.bus.publish(to_envelope(stamped, self.session_id, source="gateway-test"))
+        await self.bus.publish(to_envelope(stamped, self.session_id, source=source))
         return stamped.event_id
 
     async def record(self) -> SessionRecord:
@@ -55,6 +59,17 @@ class Harness:
     async def state(self, name: str) -> SessionRecord:
         return await self.until(lambda record: record.state.split(".")[0] == name)
 
+    async def until_dropped(self, count: int) -> list[str]:
+        """Wait for so many dropped facts; return why they were."""
+        async with asyncio.timeout(WITHIN_S):
+            while len(drops := self._drops()) < count:
+                await asyncio.sleep(0.005)
+        return drops
+
+    def _drops(self) -> list[str]:
+        told = self.emitted("orchestrator")
+        return [str(envelope.payload["reason"]) for envelope in told if envelope.event_type.endswith("drop")]
+
     def emitted(self, kind: str) -> list[Envelope]:
         """Return what the session view shows of a kind, such as `intent`."""
         return self.bus.view(f"voice:{kind}:session:{self.session_id}")
@@ -64,8 +79,10 @@ class Harness:
 
 
 @asynccontextmanager
-async def harness(policy: Policy | None = None, phrases: Phrases | None = None) -> AsyncIterator[Harness]:
-    """Run an orchestrator; a client is connected."""
+async def harness(
+    policy: Policy | None = None, phrases: Phrases | None = None, *, connected: bool = True
+) -> AsyncIterator[Harness]:
+    """Run an orchestrator; a client is connected, if nothing else is said."""
     bus = MemoryBus()
     orchestrator = Orchestrator(
         bus, "orchestrator-test", policy or Policy(), phrases or Phrases(), EventFigures(), mirrored=True
@@ -73,8 +90,9 @@ async def harness(policy: Policy | None = None, phrases: Phrases | None = None) 
     await bus.announce("gateway", "gateway-test", 60.0)
     running = asyncio.create_task(orchestrator.run())
     made = Harness(bus)
-    await made.emit(Connected())
-    await made.state("LISTENING")
+    if connected:
+        await made.emit(Connected())
+        await made.state("LISTENING")
     try:
         yield made
     finally:

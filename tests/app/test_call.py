@@ -61,8 +61,11 @@ class Rim:
             lambda: ChunkedActivity(LoudnessDetector, Policy().settle_s),
             ScriptedRecogniser(["hello"]), (ToneVoice(),), Policy(), WebSocketLeg, no_peer,
         )  # fmt: skip
-        self.call = Call(str(uuid.uuid4()), services, lambda event, since_s: self.events.append(event), is_new=True)
+        self.call = Call(
+            str(uuid.uuid4()), services, lambda event, since_s: self.events.append(event), self._journal, is_new=True
+        )
         self.socket = MemorySocket()
+        self._facts = 0
 
     async def connect(self) -> None:
         attaching = asyncio.create_task(self.call.attach_socket(self.socket))
@@ -71,11 +74,15 @@ class Rim:
         welcome = {
             "effect": "Welcome", "event_id": connected.event_id, "state": "LISTENING", "substate": "quiet", "turn": 0,
         }  # fmt: skip
-        await self.call.obey([welcome])
+        await self.call.obey([welcome], "1-0")
         await attaching
 
     async def obey(self, *effects: Effect) -> None:
-        await self.call.obey([msgspec.to_builtins(effect) for effect in effects])
+        self._facts += 1
+        await self.call.obey([msgspec.to_builtins(effect) for effect in effects], f"2-{self._facts}")
+
+    async def _journal(self, since: str) -> list[bytes]:
+        return []
 
     async def until(self, kind: str) -> None:
         async with asyncio.timeout(5.0):

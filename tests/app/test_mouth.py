@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 
 from adapters.voices.port import SpeechPiece
 from app.gateway.mouth import LEAD_S, Mouth
-from app.gateway.services import Message
 from app.gateway.spoken_chunks import SpokenChunks
 from statecharts.effects import Speak
 from statecharts.events import Event, TtsChunkReady, TtsDone, TtsFailed
@@ -43,11 +42,7 @@ class Speaker:
         self.leg: RecordingLeg | None = RecordingLeg()
         self.voice = voice
         self.events: list[Event] = []
-        self.messages: list[Message] = []
-        self.mouth = Mouth(SpokenChunks([voice]), lambda: self.leg, self.events.append, self._send)
-
-    async def _send(self, message: Message) -> None:
-        self.messages.append(message)
+        self.mouth = Mouth(SpokenChunks([voice]), lambda: self.leg, self.events.append)
 
     async def say(self, text: str, *, turn: int = 1, is_final: bool = True, number: int = 1) -> None:
         await self.mouth.speak(Speak(turn, text, is_final, "answer", f"{turn}.answer.{number}"))
@@ -81,7 +76,6 @@ async def test_a_sentence_is_sent_whole_in_order_and_ends_once() -> None:
         assert [chunk.is_final for chunk in made.leg.played] == [False] * (len(made.leg.played) - 1) + [True]
         assert abs(made.leg.audio_s - 0.3) < 0.001
         assert sum(chunk.audio_ms for chunk in made.chunks()) == 300
-        assert made.messages[0]["type"] == "answer"
 
 
 async def test_the_facts_of_a_chunk_come_before_the_end() -> None:

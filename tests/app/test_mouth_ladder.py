@@ -35,7 +35,7 @@ class Breaking(ToneVoice):
 
 def with_voices(made: Speaker, *voices: ToneVoice, patience_s: float = 1.0) -> Speaker:
     """Give a speaker other voices, before it is run."""
-    made.mouth = Mouth(SpokenChunks(voices, patience_s), lambda: made.leg, made.events.append, made._send)
+    made.mouth = Mouth(SpokenChunks(voices, patience_s), lambda: made.leg, made.events.append)
     return made
 
 
@@ -133,8 +133,6 @@ async def test_whatever_a_voice_raises_is_told_with_how_many_are_left(error: Exc
     await until(made, TtsDone)
     assert made.leg is not None
     assert abs(made.leg.audio_s - 0.6) < 0.001
-    shown = [message["payload"]["text"] for message in made.messages]  # type: ignore[index]
-    assert shown == ["one two three", "four five", "six"], "each text once"
     task.cancel()
 
 
@@ -168,7 +166,6 @@ async def test_without_a_voice_the_text_is_shown_and_the_answer_ends() -> None:
         await made.mouth.speak(Speak(1, "one two three", True, "answer", "1.answer.1", medium="text"))
         await made.until(TtsDone)
         assert made.voice.asked == []
-        assert [message["payload"]["text"] for message in made.messages] == ["one two three"]  # type: ignore[index]
         assert made.leg is not None
         assert [chunk.is_final for chunk in made.leg.played] == [True]
         assert made.leg.audio_s == 0

@@ -6,7 +6,8 @@
  */
 
 const STORED = "voicechart.session";
-const BACKOFF_S = [0.5, 1, 2, 4, 8]; // the server keeps a session for a minute: ten tries fit into it
+// At once, for another server may be there to go on; the session is kept for a minute: ten tries fit into it.
+const BACKOFF_S = [0.1, 0.5, 1, 2, 4, 8];
 const GOODBYE_S = 2; // longest wait for the server to close after a hang-up
 const NORMAL_CLOSURE = 1000; // RFC 6455, section 7.4.1: the server let the client go
 const REFUSED = 1008; // the same section: the server will not have this client
@@ -22,6 +23,7 @@ export class Session {
   #over = true; // nothing is wanted of the server
   #ended = false; // the server said that the session is ended
   #waiting = [];
+  #last = null; // the id of the last message, from which the server goes on after a break
   #onMessage;
   #onLink;
 
@@ -89,6 +91,7 @@ export class Session {
   receive(text) {
     const message = JSON.parse(text);
     if (message.type === "session") this.#greeted();
+    if (message.id !== undefined) this.#last = message.id;
     const payload = message.payload;
     if (payload?.state !== undefined) this.#ended = payload.state === "IDLE" && payload.substate === "ended";
     this.#onMessage(message);
@@ -130,6 +133,7 @@ export class Session {
     sessionStorage.setItem(STORED, JSON.stringify(this.#identity));
     const query = new URLSearchParams({ session_id: this.#identity.session_id });
     if (this.#identity.token) query.set("token", this.#identity.token);
+    if (this.#last !== null) query.set("after", this.#last);
     const socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/ws/orchestrate?${query}`);
     socket.binaryType = "arraybuffer";
     socket.onmessage = ({ data }) => this.receive(data);
@@ -161,7 +165,7 @@ export class Session {
     this.#over = true;
     this.#ready = false;
     clearTimeout(this.#retry);
-    this.#retry = this.#identity = this.#socket = null;
+    this.#retry = this.#identity = this.#socket = this.#last = null;
     sessionStorage.removeItem(STORED);
     for (const resolve of this.#waiting.splice(0)) resolve(false);
     this.#onLink("ended", 0);
