@@ -215,7 +215,7 @@ class Conversation:
 
 
 def _refused(envelope: Envelope) -> tuple[None, list[Effect]]:
-    reason = f"{envelope.source} does not hold this call any more"
+    reason = "its gateway does not hold this call any more"
     return None, [Drop(envelope.event_id, envelope.event_type, reason)]
 
 

@@ -163,7 +163,7 @@ async def test_a_gateway_that_lost_the_call_has_no_say_in_it() -> None:
         first.gateway.publish(made.session_id, Disconnected(reason="its socket closed, as it learns on waking"))
         first.gateway.publish(made.session_id, SttFinal(text="late words", origin="typed"))
         drops = await made.until_dropped(2)
-        assert all(f"{first.gateway.name} does not hold this call" in reason for reason in drops)
+        assert all("gateway does not hold this call" in reason for reason in drops)
         assert (await made.record()).context.connected
         log = await read_log(made.bus, made.session_id, "a call that moved")
         assert log is not None
