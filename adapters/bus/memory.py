@@ -128,12 +128,21 @@ class MemoryBus:
             until = min((task.free_at for task in tasks.values()), default=now + self._min_idle_s)
             await self.wait_for_change(max(0.0, until - now))
 
+    async def send(self, gateway: str, command: Command) -> None:
+        self._hand_over(gateway, partition_of(command.session_id, self.partitions), command)
+
+    def _hand_over(self, gateway: str, partition: int, command: Command) -> None:
+        lane = self._commands[gateway]
+        if lane.full():
+            lane.get_nowait()
+        lane.put_nowait((partition, command))
+
     async def listen(self, gateway: str) -> AsyncIterator[Command]:
         epochs: dict[int, int] = {}
         while True:
             partition, command = await self._commands[gateway].get()
-            if command.epoch >= epochs.get(partition, 0):
-                epochs[partition] = command.epoch
+            if not command.epoch or command.epoch >= epochs.get(partition, 0):
+                epochs[partition] = command.epoch or epochs.get(partition, 0)
                 yield command
 
     async def replay(self, session_id: str, after: str = "") -> list[LogEntry]:
@@ -215,10 +224,7 @@ class MemoryBus:
             task = _Task(self._numbers, msgspec.structs.replace(envelope, metadata=metadata))
             self._tasks[kind][task.number] = task
         for gateway, command in commit.commands:
-            lane = self._commands[gateway]
-            if lane.full():
-                lane.get_nowait()
-            lane.put_nowait((lease.partition, msgspec.structs.replace(command, epoch=lease.epoch)))
+            self._hand_over(gateway, lease.partition, msgspec.structs.replace(command, epoch=lease.epoch))
         part.journal += [(self._next_position(), data) for data in commit.journal]
         part.offset = commit.upto
         await self._notify()

@@ -94,7 +94,7 @@ class Command(Struct, frozen=True, kw_only=True):
 
     session_id: str
     epoch: int = 0
-    """Set by the bus at the commit, from the lease."""
+    """Set by the bus at the commit, from the lease; 0: it is no owner's, but another gateway's."""
     position: str = ""
     """Of the fact that led to it."""
     effects: list[dict[str, object]] = []
@@ -188,6 +188,10 @@ class EventBus(Protocol):
 
     def subscribe(self, kind: str, worker: str) -> AsyncIterator[TaskDelivery]:
         """Compete for requests of a kind; requests of workers that died are handed out again."""
+        ...
+
+    async def send(self, gateway: str, command: Command) -> None:
+        """Ask something of a gateway, as another gateway: nothing is committed with it. Raises BusUnavailable."""
         ...
 
     def listen(self, gateway: str) -> AsyncIterator[Command]:

@@ -9,7 +9,7 @@ from typing import cast
 
 import structlog
 
-from adapters.bus.codec import decode_command, decode_entry, encode_envelope, ordinal, session_of
+from adapters.bus.codec import decode_command, decode_entry, encode_command, encode_envelope, ordinal, session_of
 from adapters.bus.port import JOURNAL_MARGIN_S, BusUnavailable, Command, LogEntry, TaskDelivery, partition_of
 from adapters.bus.redis_link import BLOCK_MS, Entry, Keys, Link, shown
 from adapters.bus.redis_ownership import LEASE_S, RedisOwnership
@@ -25,6 +25,8 @@ _log = structlog.get_logger()
 PARTITIONS_KEY = "voice:partitions"
 PAGE_ENTRIES = 1000
 RETRY_S = 0.1
+SENT_KEPT_S = 3600
+"""As long as commands of a commit: what a dead gateway was asked goes by itself."""
 
 
 class RedisStreamsBus:
@@ -88,6 +90,10 @@ class RedisStreamsBus:
     def subscribe(self, kind: str, worker: str) -> AsyncIterator[TaskDelivery]:
         return RedisSubscription(self._url, self.link, self._keys, kind, worker, self._min_idle_s).deliveries()
 
+    async def send(self, gateway: str, command: Command) -> None:
+        lane = self._keys.gateway(gateway, self._partition(command.session_id))
+        await self.link.call_all([("XADD", lane, "*", "data", encode_command(command)), ("EXPIRE", lane, SENT_KEPT_S)])
+
     async def listen(self, gateway: str) -> AsyncIterator[Command]:
         reader = Link(self._url, blocking=True)
         streams = {self._keys.gateway(gateway, partition): "0-0" for partition in range(self.partitions)}
@@ -104,10 +110,10 @@ class RedisStreamsBus:
                 for stream, entries in found:
                     partition = self._keys.of(stream)
                     for command in map(_command, entries):
-                        if command is None or command.epoch < epochs.get(partition, 0):
+                        if command is None or 0 < command.epoch < epochs.get(partition, 0):
                             _log.warning("command_refused", partition=partition, stream=stream)
                             continue
-                        epochs[partition] = command.epoch
+                        epochs[partition] = command.epoch or epochs.get(partition, 0)
                         yield command
                     streams[stream] = entries[-1].position
                 await self._forget(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import uuid
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import structlog
 from adapters.bus.port import BusUnavailable, EventBus
 from app.folding import GATEWAY_NAMES
 from app.gateway.call import Call
+from app.gateway.offers import Description, Offers
 from app.gateway.services import CallServices
 from app.session_record import SessionRecord
 from statecharts.events import Envelope, Event, to_envelope
@@ -55,6 +57,7 @@ class Gateway:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._backlog: asyncio.Queue[Envelope] = asyncio.Queue(BACKLOG_EVENTS)
         self._epochs: dict[str, int] = {}
+        self._offers = Offers(bus, self.name)
         self.draining = False
 
     @property
@@ -70,6 +73,9 @@ class Gateway:
                 group.create_task(self._announce(), name="gateway-presence")
                 async for command in self._bus.listen(self.name):
                     call = self._calls.get(command.session_id)
+                    if not command.epoch:
+                        group.create_task(self._offers.take(command, call))
+                        continue
                     if call is None or command.epoch < self._epochs.get(command.session_id, 0):
                         continue
                     self._epochs[command.session_id] = command.epoch
@@ -110,6 +116,22 @@ class Gateway:
         self._calls[session_id] = call
         self._running[session_id] = asyncio.create_task(self._run_call(call), name=f"call-{session_id}")
         return call
+
+    async def answer_offer(self, record: SessionRecord, offer: Description) -> Description:
+        """Answer a WebRTC offer: here, or at the gateway to which the rest of this client is connected.
+
+        Raises:
+            BadOffer: The offer cannot be answered.
+            BusUnavailable: Where the client is cannot be known now.
+        """
+        session_id, holder = record.session_id, record.gateway
+        call = self._calls.get(session_id)
+        elsewhere = record.context.connected and holder != self.name and (call is None or call.over)
+        if elsewhere and holder in await self._bus.members("gateway"):
+            with contextlib.suppress(TimeoutError):  # it does not answer: the client is better off here
+                return await self._offers.forward(holder, session_id, offer)
+        call = await self.open_call(session_id)
+        return Description(*await call.answer_offer(offer.sdp, offer.type))
 
     def find_call(self, session_id: str) -> Call | None:
         """Return the session's call if it is held here."""

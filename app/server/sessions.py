@@ -18,6 +18,7 @@ from msgspec import Struct
 from adapters.media.port import BadOffer
 from app.gateway.gateway import Gateway
 from app.gateway.messages import MAX_MESSAGE_BYTES
+from app.gateway.offers import Description
 from app.patience import patiently
 from app.recording import TurnView, logged_events, turns
 from app.replay.call_log import encode_log, read_log
@@ -52,13 +53,6 @@ class CreatedSession(Struct):
     session_id: str
     token: str
     expires_at: float
-
-
-class Description(Struct):
-    """An SDP description."""
-
-    sdp: str
-    type: str
 
 
 class Accepted(Struct):
@@ -189,12 +183,10 @@ class SessionController(Controller):
         """Answer a WebRTC offer."""
         record = await _record(runtime, session_id)
         gateway = gateway_of(runtime)
-        call = await patiently(lambda: gateway.open_call(record.session_id))
         try:
-            sdp, kind = await call.answer_offer(data.sdp, data.type)
+            return await patiently(lambda: gateway.answer_offer(record, data))
         except BadOffer as error:
             raise ClientException(str(error)) from error
-        return Description(sdp, kind)
 
 
 async def _until(runtime: Runtime, session_id: str, *, exists: bool) -> None:

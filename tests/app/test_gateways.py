@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
+import pytest
+
+from adapters.media.port import BadOffer
 from adapters.media.websocket import WebSocketLeg
 from app.gateway.call import Call
 from app.gateway.gateway import Gateway
+from app.gateway.offers import Description
 from app.gateway.services import CallServices, Message
 from app.gateway.told import missed_messages
 from app.gateway.voice_activity import ChunkedActivity
@@ -19,7 +24,6 @@ from statecharts.events import Disconnected, IntentDetected, PlaybackProgress, R
 from statecharts.phrases import Phrases
 from statecharts.policy import Policy
 from tests.app.harness import Harness, harness
-from tests.app.test_call import no_peer
 from tests.fakes import LoudnessDetector, ScriptedRecogniser, ToneVoice
 
 WORDS = "one two three four five six seven eight nine ten " * 3
@@ -59,13 +63,29 @@ class Client:
         await self.until(lambda: any(message["type"] == kind for message in self.messages))
 
 
+class Peer:
+    """A peer connection that never comes up; it says who answered."""
+
+    def __init__(self, site: int, **_: object) -> None:
+        self.external_liveness = False
+        self._site = site
+
+    async def answer(self, sdp: str, type_: str) -> tuple[str, str]:
+        if sdp == "nonsense":
+            raise BadOffer("this is no SDP")
+        return f"{sdp}, answered at {self._site}", "answer"
+
+    async def close(self) -> None:
+        """It holds nothing."""
+
+
 class Site:
     """A gateway of its own, which can be killed."""
 
-    def __init__(self, made: Harness) -> None:
+    def __init__(self, made: Harness, number: int) -> None:
         services = CallServices(
             lambda: ChunkedActivity(LoudnessDetector, Policy().settle_s), ScriptedRecogniser(["hello"]), (ToneVoice(),),
-            Policy(), WebSocketLeg, no_peer,
+            Policy(), WebSocketLeg, partial(Peer, number),  # type: ignore[arg-type]
         )  # fmt: skip
         self.made = made
         self.gateway = Gateway(made.bus, services)
@@ -85,7 +105,7 @@ class Site:
 @asynccontextmanager
 async def sites(count: int) -> AsyncIterator[tuple[Harness, list[Site]]]:
     async with harness(connected=False) as made:
-        all_of_them = [Site(made) for _ in range(count)]
+        all_of_them = [Site(made, number) for number in range(1, count + 1)]
         try:
             yield made, all_of_them
         finally:
@@ -176,3 +196,16 @@ async def test_a_gateway_that_was_taken_for_dead_says_that_its_client_is_there()
         await made.emit_from("orchestrator-2", Disconnected(reason="its gateway is gone"))
         await made.until(lambda record: record.connects == 2 and record.context.connected)
         assert [message["type"] for message in client.messages].count("session") == 1
+
+
+async def test_an_offer_is_answered_by_the_gateway_to_which_the_client_is_connected() -> None:
+    async with sites(3) as (made, (first, second, third)):
+        await first.connect()
+        answer = await second.gateway.answer_offer(await made.record(), Description("hello", "offer"))
+        assert answer.sdp == "hello, answered at 1"
+        with pytest.raises(BadOffer, match="no SDP"):
+            await second.gateway.answer_offer(await made.record(), Description("nonsense", "offer"))
+        assert (await made.record()).gateway == first.gateway.name
+        await first.kill()
+        answer = await third.gateway.answer_offer(await made.record(), Description("hello", "offer"))
+        assert answer.sdp == "hello, answered at 3", "nobody answers there"

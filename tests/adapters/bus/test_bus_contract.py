@@ -239,6 +239,26 @@ async def test_what_a_commit_made_is_there(bus: Bus) -> None:
     await owner.close()
 
 
+async def test_gateways_ask_each_other_whatever_the_epoch_of_the_owner(bus: Bus) -> None:
+    session_id = session()
+    owner = bus.own("one")
+    batches = owner.batches()
+    await bus.publish(fact(session_id, 1))
+    batch = await next_of(batches, has_entries)
+    ordered, asked = (Command(session_id=session_id, effects=[{"effect": name}]) for name in ("CommitSpeech", "Ask"))
+    await owner.commit(batch.lease, commit_of(batch, session_id, commands=[("g1", ordered)]))
+    await bus.send("g1", asked)
+    heard: list[Command] = []
+    async with asyncio.timeout(WITHIN_S):
+        async for command in bus.listen("g1"):
+            heard.append(command)
+            if len(heard) == 2:
+                break
+    assert [command.epoch for command in heard] == [batch.lease.epoch, 0]
+    assert heard[1].effects == asked.effects
+    await owner.close()
+
+
 async def test_an_empty_state_removes_the_session(bus: Bus) -> None:
     session_id = session()
     owner = bus.own("one")
