@@ -5,11 +5,14 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
-from diagrams.render import FORMATS, render
+from diagrams.load import model_of
+from diagrams.render import FORMATS, draw, render
 
 __all__ = ["GENERATED", "committed_drawings", "stale"]
 
 GENERATED = Path(__file__).parent / "generated"
+LIFECYCLES = ("statecharts.connection:Connection",)
+"""The charts beside the conversation's."""
 _LINES, _WIDTH = 30, 180
 """Of a difference that is shown."""
 
@@ -18,6 +21,9 @@ def committed_drawings() -> dict[str, bytes]:
     """Return every drawing that is committed, by its file name."""
     drawings = {f"conversation.{made.ending}": render(kind) for kind, made in FORMATS.items() if kind != "png"}
     drawings |= {f"overview.{kind}": render(kind, "overview") for kind in ("svg", "dot")}
+    for chart in LIFECYCLES:
+        model = model_of(chart)
+        drawings |= {f"{model.name.lower()}.{FORMATS[kind].ending}": draw(model, kind) for kind in ("svg", "table")}
     return drawings
 
 

@@ -40,7 +40,7 @@ def scxml_text(model: ChartModel) -> str:
 
 
 def _scxml_state(parent: ET.Element, model: ChartModel, state: StateModel) -> None:
-    element = ET.SubElement(parent, "state", {"id": state.path})
+    element = ET.SubElement(parent, "final" if state in model.ends else "state", {"id": state.path})
     if state.substates:
         element.set("initial", model.leaf_of(state.path))
     for tag, actions in (("onentry", state.enter), ("onexit", state.leave)):
@@ -85,6 +85,8 @@ def _xstate_state(model: ChartModel, state: StateModel) -> dict[str, object]:
         for event in edge.events:
             on.setdefault(event, []).append(_xstate_edge(edge))
     found: dict[str, object] = {"id": state.path, "description": state.meaning}
+    if state in model.ends:
+        found["type"] = "final"
     if state.substates:
         found["initial"] = next((sub.name for sub in state.substates if sub.initial), state.substates[0].name)
         found["states"] = {sub.name: _xstate_state(model, sub) for sub in state.substates}

@@ -86,7 +86,12 @@ def module_of(name: str) -> ModuleType:
 
 def _must_fit(state: State, path: str) -> None:
     """Raise BadChart if a state is of a kind that a table cannot hold."""
-    kinds = (("is parallel", state.parallel), ("is final", state.final), ("has a history", bool(state.history)))
+    inner_end = bool(state.final and state.parent is not None)
+    kinds = (
+        ("is parallel", state.parallel),
+        ("is an end inside of it", inner_end),
+        ("has a history", bool(state.history)),
+    )
     odd = next((kind for kind, holds in kinds if holds), "")
     if odd:
         raise BadChart(

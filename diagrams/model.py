@@ -87,6 +87,13 @@ class ChartModel(Struct, frozen=True, kw_only=True):
         return [state for state in self.all_states if not state.substates]
 
     @property
+    def ends(self) -> list[StateModel]:
+        """The states out of which nothing leads."""
+        sources = {edge.source for edge in self.edges}
+        inner = {sub.path for state in self.all_states for sub in state.line[1:] if state.path in sources}
+        return [state for state in self.leaves if state.path not in sources | inner]
+
+    @property
     def initial(self) -> StateModel:
         """The outermost state in which the chart begins."""
         return next((state for state in self.states if state.initial), self.states[0])

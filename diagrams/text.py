@@ -65,6 +65,7 @@ def mermaid_text(model: ChartModel) -> str:
         lines.append('    state "every state" as every_state')
         ways.append(f"    every_state --> {_name(str(edges[0].target))}: {label}")
     lines += dict.fromkeys(ways)
+    lines += [f"    {_name(state.path)} --> [*]" for state in model.ends]
     paths = [state.path for state in model.states]
     for path in paths:
         colours = colours_of(path, paths)

@@ -7,7 +7,7 @@ event, and along random walks.
 
 Taken: compound states, edges with any number of events, `cond`, `unless`, `on`, and the entry and exit actions that
 the library finds by their names. Everything else that it can do (parallel regions, history, edges without an event,
-final states, boolean expressions, coroutines) is refused when the table is made, not when it is run.
+ends inside of a state, boolean expressions, coroutines) is refused when the table is made, not when it is run.
 """
 
 from __future__ import annotations
@@ -201,8 +201,8 @@ def declared(chart: type[StateChart[_Model]]) -> Declaration:
     """
     places = _places(chart)
     for state, place in places.items():
-        if state.parallel or state.history or state.final:
-            raise ValueError(f"{place.path} is parallel, final or has a history: a table cannot hold it")
+        if state.parallel or state.history or (state.final and "." in place.path):
+            raise ValueError(f"{place.path} is parallel, an inner end or has a history: a table cannot hold it")
         for transition in state.transitions:
             if transition.initial:
                 continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 import msgspec
@@ -11,6 +10,7 @@ import structlog
 
 from adapters.media.port import MediaLeg
 from app.gateway.client import Client, Socket
+from app.gateway.client_link import ClientLink
 from app.gateway.confirmed import Confirmed
 from app.gateway.ear import Ear
 from app.gateway.echo_gate import EchoGate
@@ -20,19 +20,14 @@ from app.gateway.mouth import Mouth
 from app.gateway.reflex import Reflex
 from app.gateway.services import CallServices, Message
 from app.gateway.spoken_chunks import SpokenChunks
-from app.gateway.teller import Teller
 from statecharts.effects import PlayoutAction, Speak
 from statecharts.events import (
-    MOVED,
     BargeIn,
-    Connected,
-    Disconnected,
     Event,
     PlaybackDone,
     PlaybackProgress,
     PlaybackStarted,
     SessionEnded,
-    SessionStarted,
 )
 from statecharts.speech import Speech
 
@@ -40,8 +35,6 @@ __all__ = ["Call"]
 
 _log = structlog.get_logger()
 
-WELCOME_S = 5.0
-"""Longest wait for the connect to be folded: then the bus is away, and the client is told to come again."""
 TAKEN_OVER = (4409, "another client of this session took over")
 """With which code, and why, a client's WebSocket is closed when a newer one is there."""
 LAST_WORDS_S = 2.0
@@ -82,12 +75,8 @@ class Call:
     ) -> None:
         self.session_id = session_id
         self.ended = asyncio.Event()
-        self.over = False
-        """The client was let go; the last words may still be recognised."""
         self._services = services
         self._publish = publish
-        self._is_new = is_new
-        self._elsewhere = elsewhere
         self._log = _log.bind(session=session_id)
         self.client = Client(self._lose_client)
         self._mouth = Mouth(SpokenChunks(services.voices), self._audible_leg, lambda event: publish(event, 0.0))
@@ -96,13 +85,19 @@ class Call:
         self._echo_gate = EchoGate(lambda: self._mouth.audible_turn is not None)
         self._keypad = Keypad(self._take)
         self._tasks: asyncio.Queue[Coroutine[object, object, None]] = asyncio.Queue()
-        self._connect_id = ""
-        self._teller = Teller(self.client, journal, self._do, self._mouth.wake, self._left_early)
         self._where: Message = {"state": "IDLE", "substate": "new", "turn": 0}
         self._confirmed = Confirmed()
-        self._transport = ""
+        self._link = ClientLink(
+            self.client, self._mouth, self._confirmed, lambda event: publish(event, 0.0), journal, self._do,
+            lambda: {"session_id": session_id, **self._where}, is_new=is_new, elsewhere=elsewhere,
+        )  # fmt: skip
         self._inherits = not is_new
         self._closed = False
+
+    @property
+    def over(self) -> bool:
+        """Whether the client was let go; its last words may still be recognised."""
+        return self._link.is_over
 
     # --- life
 
@@ -141,21 +136,18 @@ class Call:
             TimeoutError: The connect was not folded in time.
         """
         client = self.client
-        if client.socket is not None:
+        if replaces := client.socket is not None:
             client.socket.end(*TAKEN_OVER)
-            if client.peer is None:
-                self._send_again()
         was_present, client.socket = client.present, socket
-        self._teller.after = after
         client.socket_leg = self._services.fed_leg(self.client.send)
         self._do(self._listen(client.socket_leg))
         if client.peer is not None:
             client.peer.external_liveness = True
         if was_present:
-            self._greet()
-            await self._until_greeted()
+            self._link.joined(after, replaces=replaces and not client.peer_ready)
         else:
-            await self._connect("websocket")
+            self._link.came("websocket", after)
+        await self._link.until_live()
 
     async def detach_socket(self, socket: Socket, reason: str) -> None:
         """A WebSocket is gone; the call goes on over the peer connection, or waits for a client."""
@@ -168,7 +160,7 @@ class Call:
             await leg.close()
         if client.peer is not None:
             client.peer.external_liveness = False
-        self._maybe_disconnected(reason)
+        self._maybe_gone(reason)
 
     async def answer_offer(self, sdp: str, type_: str) -> tuple[str, str]:
         """Answer a WebRTC offer with a peer of our own; an older one is dropped.
@@ -196,22 +188,20 @@ class Call:
         self._do(self._listen(client.peer))
         self._mouth.wake()
         if not was_present:
-            self._teller.after = None
+            self._link.came("webrtc")
             try:
-                await self._connect("webrtc")
+                await self._link.until_live()
             except TimeoutError:
                 self._log.warning("connect_not_folded")
 
     async def _peer_lost(self, reason: str) -> None:
         if self.client.peer is not None:
             await self.client.drop_peer()
-            self._maybe_disconnected(reason)
+            self._maybe_gone(reason)
 
-    def _maybe_disconnected(self, reason: str) -> None:
-        if not self.client.present and self._teller.greeted.is_set() and not self.ended.is_set():
-            self._teller.greeted.clear()
-            self._mouth.suspend()
-            self._publish(Disconnected(reason=reason), 0.0)
+    def _maybe_gone(self, reason: str) -> None:
+        if not self.client.present:
+            self._link.left(reason)
 
     def _lose_client(self, reason: str) -> None:
         if self.client.socket is not None:
@@ -219,36 +209,8 @@ class Call:
         elif self.client.peer is not None:
             self._do(self._peer_lost(reason))
 
-    async def _connect(self, transport: str) -> None:
-        self._teller.greeted.clear()
-        self._connect_id, self._transport = str(uuid.uuid4()), transport
-        if self._is_new:
-            self._is_new = False
-            self._publish(SessionStarted(transport=transport), 0.0)
-        if self._elsewhere:
-            self._elsewhere = False
-            self._publish(Disconnected(reason=MOVED), 0.0)
-        self._send_again()
-        self._publish(Connected(transport=transport, event_id=self._connect_id), 0.0)
-        await self._until_greeted()
-
-    def _send_again(self) -> None:
-        """A new client has nothing of what was sent and not played."""
-        self._confirmed.resume()
-        self._mouth.rewind(self._confirmed.played_s(self._mouth.turn))
-
-    async def _until_greeted(self) -> None:
-        async with asyncio.timeout(WELCOME_S):
-            await self._teller.greeted.wait()
-
-    def _greet(self) -> None:
-        self._teller.greet({"session_id": self.session_id, **self._where})
-
-    def _left_early(self) -> None:
-        self._publish(Disconnected(reason="it left before it was greeted"), 0.0)
-
     def _audible_leg(self) -> MediaLeg | None:
-        return self.client.leg if self._teller.greeted.is_set() else None
+        return self.client.leg if self._link.live.is_set() else None
 
     # --- what the client says
 
@@ -307,7 +269,7 @@ class Call:
         self._do(self._hear_channel(text))
 
     async def _hear_channel(self, text: str) -> None:
-        await self._teller.greeted.wait()
+        await self._link.live.wait()
         await self.hear_message(text)
 
     async def _listen(self, leg: MediaLeg) -> None:
@@ -320,7 +282,7 @@ class Call:
 
     async def obey(self, effects: list[dict[str, object]], position: str) -> None:
         """Carry out the effects of one fact, in order; the client is let go when it was told all the rest."""
-        self._teller.begin(position)
+        self._link.begin(position)
         for effect in sorted(effects, key=lambda effect: effect["effect"] == "EndSession"):
             match effect["effect"]:
                 case "Welcome":
@@ -328,7 +290,7 @@ class Call:
                 case "StateChanged":
                     self._take_state(effect)
                 case "TakenForGone":
-                    self._contradict()
+                    self._link.contradict()
                 case "TakenOver":
                     await self._move_away()
                 case "GuardEcho":
@@ -337,7 +299,7 @@ class Call:
                     await self.finish(str(effect["reason"]))
                 case _:
                     await self._steer_voice(effect)
-            await self._teller.tell(effect)
+            await self._link.tell(effect)
 
     async def _steer_voice(self, effect: Message) -> None:
         match effect["effect"]:
@@ -355,7 +317,7 @@ class Call:
                 await self._mouth.end_filler()
 
     def _take_welcome(self, effect: Message) -> None:
-        if effect["event_id"] != self._connect_id or self._teller.greeted.is_set():
+        if not self._link.answers(effect["event_id"]):
             return
         self._where = {name: effect[name] for name in ("state", "substate", "turn")}
         if self._inherits and "speech" in effect:
@@ -363,16 +325,11 @@ class Call:
             self._confirmed.inherit(speech.turn, played_s)
             self._mouth.inherit(speech, played_s)
         self._inherits = False
-        self._greet()
-
-    def _contradict(self) -> None:
-        """We were taken for dead, standing still for a while; our client is there all the same."""
-        if self.client.present and self._teller.greeted.is_set():
-            self._publish(Connected(transport=self._transport), 0.0)
+        self._link.welcome()
 
     async def _move_away(self) -> None:
         """The client is at another gateway: nothing of this call is ours any more."""
-        self.over = True
+        self._link.end()
         self._mouth.cancel()
         if self.client.socket is not None:
             self.client.socket.end(*TAKEN_OVER)
@@ -395,7 +352,7 @@ class Call:
 
     async def finish(self, reason: str) -> None:
         """Let the client go, after what it has still to be told; what it said last is still recognised."""
-        self.over = True
+        self._link.end()
         self._keypad.forget()
         self._mouth.cancel()
         await self.client.flush()

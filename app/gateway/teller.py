@@ -25,7 +25,6 @@ class Teller:
         journal: Returns the session's journal, from some time before a position on.
         do: Runs a coroutine beside the call.
         on_greeted: Called when a client was told all that it missed, before anything else is sent.
-        on_left: Called instead if it left before that.
     """
 
     def __init__(
@@ -34,7 +33,6 @@ class Teller:
         journal: Callable[[str], Awaitable[Sequence[bytes]]],
         do: Callable[[Coroutine[object, object, None]], None],
         on_greeted: Callable[[], None],
-        on_left: Callable[[], None],
     ) -> None:
         self.greeted = asyncio.Event()
         """Set while a client is there that knows where the conversation stands."""
@@ -44,7 +42,6 @@ class Teller:
         self._journal = journal
         self._do = do
         self._on_greeted = on_greeted
-        self._on_left = on_left
         self._told = Told()
         self._held: list[Message] | None = None
         """What a client is told when it has what went before; None: nobody is being greeted."""
@@ -69,6 +66,11 @@ class Teller:
         greeting: Message = {"type": "session", "payload": standing, "id": f"{position}.0"}
         self._do(self._catch_up(greeting, self._held, position))
 
+    def fall_silent(self) -> None:
+        """Nobody is there to be told anything."""
+        self.greeted.clear()
+        self._held = None
+
     async def _missed(self, after: str, upto: str) -> list[Message]:
         while True:
             try:
@@ -80,7 +82,7 @@ class Teller:
         missed = await self._missed(self.after, upto) if self.after is not None else []
         known = {message["id"] for message in missed}
         told = [greeting, *missed]
-        while self._held is held and self._client.present:
+        while self._held is held:  # neither is it gone, nor is there a newer one
             for message in told[:CATCH_UP_MESSAGES]:
                 await self._client.send(message)
             if told := told[CATCH_UP_MESSAGES:]:
@@ -93,6 +95,3 @@ class Teller:
                 if message["id"] not in known:
                     await self._client.send(message)
             return
-        if self._held is held:
-            self._held = None
-            self._on_left()

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from app.cli.diagram import command
 from diagrams.load import BadChart, model_of
+from diagrams.render import draw
 from examples import door_lock_properties
 from examples.door_lock import DoorLock
 from statecharts.proving import properties_of
@@ -101,8 +102,17 @@ class Past(StateChart):
     stop = work.to(rest)
 
 class Over(StateChart):
+    class work(State.Compound):
+        a = State(initial=True)
+        b = State(final=True)
+        go = a.to(b)
+    rest = State(initial=True)
+    begin = rest.to(work)
+    stop = work.to(rest)
+
+class Ending(StateChart):
     a = State(initial=True)
-    b = State(final=True)
+    b = State("all is done", final=True)
     go = a.to(b)
 
 class Unasked(StateChart):
@@ -136,13 +146,22 @@ def test_a_chart_below_the_folder_one_stands_in_is_found(theirs: str) -> None:
     [
         ("Both", "work is parallel"),
         ("Past", "work has a history"),
-        ("Over", "b is final"),
+        ("Over", "b is an end inside of it"),
         ("Unasked", "an edge of a has no event"),
     ],
 )
 def test_what_a_drawing_cannot_hold_is_said(theirs: str, name: str, said: str) -> None:
     with pytest.raises(BadChart, match=said):
         model_of(f"{theirs}:{name}")
+
+
+def test_an_end_is_drawn_as_one(theirs: str) -> None:
+    model = model_of(f"{theirs}:Ending")
+    assert [state.path for state in model.ends] == ["b"]
+    assert b"    b --> [*]\n" in draw(model, "mermaid")
+    assert b'<final id="b"' in draw(model, "scxml")
+    assert b'"type": "final"' in draw(model, "xstate")
+    assert b"all is done" in draw(model, "svg")
 
 
 def test_a_module_that_fails_is_said_with_its_error(theirs: str, tmp_path: Path) -> None:
