@@ -18,6 +18,20 @@ _default:
 serve *args:
     exec python -m app serve "$@"
 
+# Run the charts of a share of the conversations in a process of their own
+[group("use")]
+[no-exit-message]
+[no-cd]
+orchestrator *args:
+    exec python -m app orchestrator "$@"
+
+# Run workers (intent, rag) in a process of their own
+[group("use")]
+[no-exit-message]
+[no-cd]
+worker *args:
+    exec python -m app worker "$@"
+
 # Be a caller: speak FILE.wav to the server and print what it says
 [group("use")]
 [no-exit-message]

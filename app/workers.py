@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import structlog
 
@@ -22,7 +22,7 @@ from statecharts.events import (
     to_envelope,
 )
 
-__all__ = ["Worker", "answer_requests", "classify_requests"]
+__all__ = ["KINDS", "LOCAL_KINDS", "Work", "Worker", "answer_requests", "classify_requests"]
 
 _log = structlog.get_logger()
 
@@ -34,14 +34,21 @@ PRESENCE_S = 2.0
 SERVED_AT_ONCE = 64
 """Requests in work at the same time: an answerer that takes its time must not hold up the next caller."""
 
-Work = Callable[[str, str], AsyncIterator[Event]]
-"""From the request's text and id to the facts that answer it, as each is known."""
+Work = Callable[[Envelope], AsyncIterator[Event]]
+"""From a request to the facts that answer it, as each is known."""
+
+_FAILED: Mapping[str, Callable[..., Event]] = {"intent": IntentFailed, "rag": RagFailed}
+"""The kinds of workers, and the fact that tells that one could not serve a request."""
+KINDS = tuple(_FAILED)
+LOCAL_KINDS = ("intent", "rag")
+"""The kinds that a process with the role `workers` runs."""
 
 
 def classify_requests(classifier: IntentClassifier) -> Work:
     """Return the work of an intent worker."""
 
-    async def work(text: str, request_id: str) -> AsyncIterator[Event]:
+    async def work(request: Envelope) -> AsyncIterator[Event]:
+        text, request_id = _asked(request)
         judged = classifier.classify(text)
         yield IntentDetected(intent=judged.intent, confidence=judged.confidence, request_id=request_id)
 
@@ -51,7 +58,8 @@ def classify_requests(classifier: IntentClassifier) -> Work:
 def answer_requests(answerer: Answerer) -> Work:
     """Return the work of a retrieval worker."""
 
-    async def work(text: str, request_id: str) -> AsyncIterator[Event]:
+    async def work(request: Envelope) -> AsyncIterator[Event]:
+        text, request_id = _asked(request)
         async for sentence in answerer.answer(text):
             yield RagAnswerReady(
                 text=sentence.text,
@@ -64,12 +72,20 @@ def answer_requests(answerer: Answerer) -> Work:
     return work
 
 
+def _asked(request: Envelope) -> tuple[str, str]:
+    """Return the text and the id of a request."""
+    text, request_id = request.payload.get("text"), request.payload.get("request_id", "")
+    if not isinstance(text, str) or not isinstance(request_id, str):
+        raise InvalidEvent(f"{request.event_type} needs a text and a request_id, it has {request.payload}")
+    return text, request_id
+
+
 class Worker:
     """One of the competing workers of a kind.
 
     Args:
         bus: Where requests come from and facts go to.
-        kind: `intent` or `rag`.
+        kind: One of `KINDS`.
         name: Unique among the workers of this kind.
         work: What to do with a request.
         clock: Tells the Unix time.
@@ -82,14 +98,29 @@ class Worker:
         self._work = work
         self._clock = clock
         self._free = asyncio.Semaphore(SERVED_AT_ONCE)
+        self._in_work: set[asyncio.Task[None]] = set()
+        self._taking: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._announce(), name=f"{self._name}-presence")
-            async for delivery in self._bus.subscribe(self._kind, self._name):
-                await self._free.acquire()
-                group.create_task(self._serve(delivery), name=f"{self._name}-request")
+            self._taking = group.create_task(self._take(group), name=f"{self._name}-taking")
+
+    async def leave(self) -> None:
+        """Take no more requests, and return when those in work are answered."""
+        if self._taking is not None:
+            self._taking.cancel()
+        if self._in_work:
+            await asyncio.wait(self._in_work)
+        await self._bus.announce(self._kind, self._name, 0.0)
+
+    async def _take(self, group: asyncio.TaskGroup) -> None:
+        async for delivery in self._bus.subscribe(self._kind, self._name):
+            await self._free.acquire()
+            serving = group.create_task(self._serve(delivery), name=f"{self._name}-request")
+            self._in_work.add(serving)
+            serving.add_done_callback(self._in_work.discard)
 
     async def _serve(self, delivery: TaskDelivery) -> None:
         request = delivery.envelope
@@ -107,11 +138,8 @@ class Worker:
             self._free.release()
 
     async def _facts(self, request: Envelope) -> AsyncIterator[Envelope]:
-        text, request_id = request.payload.get("text"), request.payload.get("request_id", "")
-        if not isinstance(text, str) or not isinstance(request_id, str):
-            raise InvalidEvent(f"{request.event_type} needs a text and a request_id, it has {request.payload}")
         index = 0
-        async for event in self._work(text, request_id):
+        async for event in self._work(request):
             yield self._envelope(request, event, index)
             index += 1
 
@@ -139,7 +167,7 @@ class Worker:
             await self._give_back(delivery)
             return
         request_id = str(request.payload.get("request_id", ""))
-        failed = IntentFailed if self._kind == "intent" else RagFailed
+        failed = _FAILED[self._kind]
         try:
             await self._bus.publish(self._envelope(request, failed(error=error, request_id=request_id), 0))
             await self._bus.mirror([await delivery.dead_letter(error)], {})

@@ -16,6 +16,8 @@ __all__ = ["cli", "complain", "main"]
 
 _COMMANDS = {
     "serve": "Serve voice sessions.",
+    "orchestrator": "Run charts in a process of their own.",
+    "worker": "Run workers in a process of their own.",
     "call": "Be a caller: speak a recording to the server.",
     "chat": "Talk with the server by keyboard.",
     "diagram": "Draw a chart, review a change of it, see what was taken.",

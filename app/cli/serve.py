@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-import os
-import sys
 from typing import NoReturn
 
 import rich_click as click
 
-from app.cli.frame import complain
-from app.cli.logs import log_to_stderr
-from app.settings import Settings, load_settings
-from statecharts.events import VoicechartError
+from app.cli.running import run_to_the_end
+from app.settings import load_settings
 
 __all__ = ["command"]
 
@@ -37,30 +33,9 @@ def command(**flags: object) -> NoReturn:
             f"--host {settings.host} lets other machines in, and nobody has to sign in yet. "
             "Pass --insecure if that is what you want, or leave --host out."
         )
-    log_to_stderr(settings.log_level)
-    _leave(_serve(settings))
-
-
-def _serve(settings: Settings) -> int:
     from app.server.serving import serve
 
-    try:
-        return serve(settings)
-    except VoicechartError as error:
-        complain(str(error))
-        return 1
-
-
-def _leave(code: int) -> NoReturn:
-    """End the process at once.
-
-    Models run and load in threads that are deep in libraries, where they cannot be called back. Waiting for them, the
-    interpreter would take seconds to end; not waiting, it dies under them (SIGABRT, seen in the recogniser). Nothing of
-    ours is left to do here: the log's server has ended, its files are written.
-    """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    run_to_the_end(settings, serve)
 
 
 def _is_loopback(host: str) -> bool:
