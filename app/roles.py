@@ -6,7 +6,8 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from app.process import Signals, live, run_roles, say
+from app.life import Signals, live, say
+from app.process import run_roles
 from app.runtime import Runtime
 from app.settings import Settings
 from app.wiring import open_bus

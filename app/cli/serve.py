@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import os
+from functools import partial
 from typing import NoReturn
 
 import rich_click as click
 
 from app.cli.running import run_to_the_end
+from app.server.listener import Seat
 from app.settings import load_settings
 
 __all__ = ["command"]
@@ -18,6 +21,7 @@ __all__ = ["command"]
 @click.option("--port", type=int, help="Port to listen on.  [default: 8000]")
 @click.option("--bus", help="Redis-compatible server, redis://host:port/db.  [default: one of its own]")
 @click.option("--roles", help="Some of gateway,orchestrator,workers.  [default: all]")
+@click.option("--processes", type=int, help="Serve in so many processes, each started again if it dies.")
 @click.option("--knowledge", help="Folder of .md and .txt files to answer from.  [default: about voicechart itself]")
 @click.option("--data", help="Folder of the own event log.  [default: .voicechart here]")
 @click.option("--voice", type=click.Choice(["piper", "espeak", "edge"]), help="Voice to speak with.  [default: piper]")
@@ -33,9 +37,16 @@ def command(**flags: object) -> NoReturn:
             f"--host {settings.host} lets other machines in, and nobody has to sign in yet. "
             "Pass --insecure if that is what you want, or leave --host out."
         )
+    seat = Seat.told(os.environ)
+    if settings.processes and seat is None:
+        if settings.bus.startswith("memory:"):
+            raise click.UsageError("--processes share a log, and a memory:// bus lives in one process alone.")
+        from app.supervisor import supervise
+
+        run_to_the_end(settings, supervise)
     from app.server.serving import serve
 
-    run_to_the_end(settings, serve)
+    run_to_the_end(settings, partial(serve, seat=seat))
 
 
 def _is_loopback(host: str) -> bool:

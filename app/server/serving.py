@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import math
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import uvicorn
 
-from app.process import Signals, live, run_roles, say
+from adapters.bus.port import EventBus
+from app.life import Signals, live, say
+from app.process import run_roles
 from app.runtime import Runtime
 from app.server.application import create_app
 from app.server.drawings import draw
+from app.server.listener import Seat, address_of, listen
 from app.settings import Settings
 from app.wiring import open_bus
-from statecharts.events import VoicechartError
 
-__all__ = ["address_of", "listen", "serve"]
+__all__ = ["serve"]
 
 OTHERS_S = 1.0
 """How long a process with some of the roles waits for the others before it tells that they are not there."""
@@ -36,29 +39,56 @@ class _Server(uvicorn.Server):
         yield
 
 
-def serve(settings: Settings) -> int:
+def serve(settings: Settings, seat: Seat | None = None) -> int:
     """Serve until a signal; return the exit code.
+
+    Args:
+        settings: What and where.
+        seat: Which of several processes this one is; its supervisor tells the user where they listen.
 
     Raises:
         VoicechartError: It could not begin; the message says why and what to do.
     """
+    if seat is not None:
+        return live(lambda signals: _serve_beside_others(settings, seat, signals), goodbye="")
     return live(lambda signals: _serve(settings, signals))
 
 
 async def _serve(settings: Settings, signals: Signals) -> None:
     started_at = time.monotonic()
     with listen(settings.host, settings.port) as listener:
-        address = address_of(settings.host, listener)
-        say(f"voicechart is starting on {address}")
+        say(f"voicechart is starting on {address_of(settings.host, listener)}")
         async with open_bus(settings) as bus:
             say(f"  event log: {settings.bus_shown}")
-            runtime = Runtime(bus, settings.roles, settings.session_streams, settings.log_retention_s)
-            await _serve_roles(runtime, settings, signals, listener, address, started_at)
+            await _serve_roles(bus, settings, signals, listener, _Told("voicechart", started_at))
+
+
+async def _serve_beside_others(settings: Settings, seat: Seat, signals: Signals) -> None:
+    started_at = time.monotonic()
+    signals.end_with(sys.stdin.fileno())
+    with seat.take() as listener:
+        async with open_bus(settings) as bus:
+            told = _Told(f"voicechart process {seat.number}", started_at, beside_others=seat.number)
+            await _serve_roles(bus, settings, signals, listener, told)
+
+
+class _Told(NamedTuple):
+    """What the user is told of a process."""
+
+    who: str
+    started_at: float
+    beside_others: int = 0
+    """Its number among several processes; 0 if it is alone."""
+
+    def loaded(self, part: str) -> None:
+        if self.beside_others <= 1:  # the others load the same
+            say(f"  loaded: {part}")
 
 
 async def _serve_roles(
-    runtime: Runtime, settings: Settings, signals: Signals, listener: socket.socket, address: str, started_at: float
+    bus: EventBus, settings: Settings, signals: Signals, listener: socket.socket, told: _Told
 ) -> None:
+    runtime = Runtime(bus, settings.roles, settings.session_streams, settings.log_retention_s)
     server = _Server(
         uvicorn.Config(
             create_app(runtime), log_config=None, access_log=False, lifespan="off", ws="websockets-sansio",
@@ -66,7 +96,10 @@ async def _serve_roles(
             timeout_graceful_shutdown=1, server_header=False,
         )
     )  # fmt: skip
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    opened = asyncio.Event()
+    serving = asyncio.create_task(_accept(server, listener, opened))
+    if not told.beside_others:
+        opened.set()
     _draw_ahead()
 
     def part() -> None:
@@ -74,16 +107,24 @@ async def _serve_roles(
         server.force_exit = True
 
     async def standing(roles: asyncio.Task[None]) -> str:
+        opened.set()
         await _wait_ready(runtime, roles)
-        return await _standing(runtime, address, time.monotonic() - started_at)
+        return await _standing(runtime, address_of(settings.host, listener), told)
 
     try:
-        await run_roles(runtime, settings, signals, standing, beside=[serving], parting=part)
+        await run_roles(runtime, settings, signals, standing, beside=[serving], parting=part, loaded=told.loaded)
     finally:
         part()
-        await asyncio.wait([serving], timeout=1.0)
+        if opened.is_set():
+            await asyncio.wait([serving], timeout=1.0)
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
+
+
+async def _accept(server: _Server, listener: socket.socket, opened: asyncio.Event) -> None:
+    """Serve from when the doors are opened: at once, to say what is being waited for; beside others, when it can."""
+    await opened.wait()
+    await server.serve(sockets=[listener])
 
 
 def _draw_ahead() -> None:
@@ -101,33 +142,8 @@ async def _wait_ready(runtime: Runtime, roles: asyncio.Task[None]) -> None:
         await asyncio.sleep(0.02)
 
 
-async def _standing(runtime: Runtime, address: str, took_s: float) -> str:
+async def _standing(runtime: Runtime, address: str, told: _Told) -> str:
     if missing := await runtime.missing():
-        return f"voicechart runs its {', '.join(runtime.roles)} on {address} and waits: {', '.join(missing)}"
+        return f"{told.who} runs its {', '.join(runtime.roles)} on {address} and waits: {', '.join(missing)}"
     use = f"open {address} and talk" if runtime.gateway is not None else f"calls go to other processes, not {address}"
-    return f"voicechart is ready after {took_s:.1f} s: {use} (Ctrl-C ends it)"
-
-
-def address_of(host: str, listener: socket.socket) -> str:
-    """Return the URL at which a listener is reached; its port may have been chosen by the system."""
-    return f"http://{host if ':' not in host else f'[{host}]'}:{listener.getsockname()[1]}"
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket bound to an address. Raises VoicechartError if it cannot be had."""
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-    except OSError as error:
-        raise VoicechartError(f"cannot listen on {host!r}: {error}. Pass --host with an address of yours.") from error
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            raise VoicechartError(
-                f"port {port} on {host} is in use. Stop what uses it, or pass --port with another."
-            ) from error
-        raise VoicechartError(f"cannot listen on {host}:{port}: {error.strerror}.") from error
-    return listener
+    return f"{told.who} is ready after {time.monotonic() - told.started_at:.1f} s: {use} (Ctrl-C ends it)"
