@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
 
 import structlog
 
 from adapters.answers.port import Answerer, IntentClassifier
-from adapters.bus.port import BusUnavailable, EventBus, TaskDelivery
+from adapters.bus.port import BusUnavailable, EventBus, Subscription, TaskDelivery
 from app.session_record import derived_id
 from statecharts.events import (
     Envelope,
@@ -80,6 +81,16 @@ def _asked(request: Envelope) -> tuple[str, str]:
     return text, request_id
 
 
+def _back_off_s(delivery: TaskDelivery) -> float:
+    """Return how long to wait before a request is tried again.
+
+    It varies by half, so that what failed together is not tried again together: with the request's own id, so that a
+    run that is repeated waits the same.
+    """
+    spread = zlib.crc32(f"{delivery.envelope.event_id}/{delivery.attempts}".encode()) / 2**32
+    return float(BACKOFF_S * 2 ** (delivery.attempts - 1) * (0.5 + spread))
+
+
 class Worker:
     """One of the competing workers of a kind.
 
@@ -99,24 +110,30 @@ class Worker:
         self._clock = clock
         self._free = asyncio.Semaphore(SERVED_AT_ONCE)
         self._in_work: set[asyncio.Task[None]] = set()
-        self._taking: asyncio.Task[None] | None = None
+        self._beside_work: list[asyncio.Task[None]] = []
 
     async def run(self) -> None:
-        """Work until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._announce(), name=f"{self._name}-presence")
-            self._taking = group.create_task(self._take(group), name=f"{self._name}-taking")
+        """Work until cancelled, or until it has left."""
+        requests = self._bus.subscribe(self._kind, self._name)
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._beside_work = [
+                    group.create_task(self._announce(), name=f"{self._name}-presence"),
+                    group.create_task(self._take(requests, group), name=f"{self._name}-taking"),
+                ]
+        finally:
+            await requests.aclose()
 
     async def leave(self) -> None:
         """Take no more requests, and return when those in work are answered."""
-        if self._taking is not None:
-            self._taking.cancel()
+        for task in self._beside_work:
+            task.cancel()
         if self._in_work:
             await asyncio.wait(self._in_work)
         await self._bus.announce(self._kind, self._name, 0.0)
 
-    async def _take(self, group: asyncio.TaskGroup) -> None:
-        async for delivery in self._bus.subscribe(self._kind, self._name):
+    async def _take(self, requests: Subscription, group: asyncio.TaskGroup) -> None:
+        async for delivery in requests:
             await self._free.acquire()
             serving = group.create_task(self._serve(delivery), name=f"{self._name}-request")
             self._in_work.add(serving)
@@ -125,6 +142,9 @@ class Worker:
     async def _serve(self, delivery: TaskDelivery) -> None:
         request = delivery.envelope
         try:
+            if delivery.attempts > MAX_ATTEMPTS:
+                await self._put_aside(delivery, f"given up after {MAX_ATTEMPTS} attempts: the last worker died with it")
+                return
             async for fact in self._facts(request):
                 await self._bus.publish(fact)
             await delivery.ack()
@@ -166,17 +186,23 @@ class Worker:
         if delivery.attempts < MAX_ATTEMPTS:
             await self._give_back(delivery)
             return
-        request_id = str(request.payload.get("request_id", ""))
-        failed = _FAILED[self._kind]
         try:
-            await self._bus.publish(self._envelope(request, failed(error=error, request_id=request_id), 0))
-            await self._bus.mirror([await delivery.dead_letter(error)], {})
+            await self._put_aside(delivery, error)
         except BusUnavailable:
             await self._give_back(delivery)
 
+    async def _put_aside(self, delivery: TaskDelivery, error: str) -> None:
+        """Tell the conversation that no answer will come, and keep the request for a person."""
+        request = delivery.envelope
+        _log.error("request_put_aside", kind=self._kind, session=request.session_id, error=error)
+        request_id = str(request.payload.get("request_id", ""))
+        failed = _FAILED[self._kind](error=error, request_id=request_id)
+        await self._bus.publish(self._envelope(request, failed, 0))
+        await self._bus.mirror([await delivery.dead_letter(error)], {})
+
     async def _give_back(self, delivery: TaskDelivery) -> None:
         try:
-            await delivery.nack(BACKOFF_S * 2 ** (delivery.attempts - 1))
+            await delivery.nack(_back_off_s(delivery))
         except BusUnavailable:
             # Left pending: it is handed out again once its minimum idle time is over.
             _log.warning("request_left_pending", kind=self._kind)
