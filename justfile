@@ -95,6 +95,13 @@ replay *args:
 freeze *args:
     exec python -m app freeze "$@"
 
+# Look after requests that could not be served (dead letters): list, show ID, retry ID..., drop ID...
+[group("use")]
+[no-exit-message]
+[no-cd]
+dlq *args:
+    exec python -m app dlq "$@"
+
 # Measure: turn, barge-in, endpointing, bus, chart, stt, tts; again: all that docs/benchmarks.md quotes
 [group("use")]
 [no-exit-message]

@@ -27,6 +27,7 @@ _COMMANDS = {
     "why": "Explain a silence: where a call stands, and what kept it there.",
     "replay": "Take recorded calls through today's chart and compare.",
     "freeze": "Keep a call as a test.",
+    "dlq": "List, retry and drop what could not be served.",
     "bench": "Measure turns, the event log and the chart.",
     "doctor": "Check the installation.",
     "config": "Show the settings and where they come from.",

@@ -21,7 +21,7 @@ def voicechart(*words: str) -> subprocess.CompletedProcess[str]:
 COMMANDS = [
     [], ["serve"], ["orchestrator"], ["worker"], ["call"], ["chat"], ["diagram"], ["diagram", "render"],
     ["diagram", "check"], ["bench"], ["bench", "turn"], ["bench", "bus"], ["bench", "chart"], ["scenario"],
-    ["sessions"], ["why"], ["replay"], ["freeze"], ["doctor"], ["config"],
+    ["sessions"], ["why"], ["replay"], ["freeze"], ["dlq"], ["dlq", "list"], ["dlq", "retry"], ["doctor"], ["config"],
 ]  # fmt: skip
 
 
