@@ -105,8 +105,9 @@ class RedisSubscription:
                 outage.began(part, error)
                 await asyncio.sleep(RETRY_S)
             except redis.exceptions.ResponseError as error:
-                # The groups are gone when the server lost its data: they are made again, from the beginning.
-                if not str(error).startswith("NOGROUP"):
+                # The groups are gone when the server lost its data, or a stream has expired: they are made again, from
+                # the beginning.
+                if not str(error).startswith(("NOGROUP", "UNBLOCKED")):
                     raise
                 self._ready = False
         return self._found.popleft()
