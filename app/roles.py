@@ -16,6 +16,8 @@ __all__ = ["run_orchestrator", "run_workers"]
 
 SHARE_S = 1.0
 """How long an orchestrator waits for its share of the partitions before it says that others have them all."""
+LOOK_S = 0.1
+"""It takes them one by one; it has its share when there are no more than at the last look."""
 
 
 def run_orchestrator(settings: Settings) -> int:
@@ -54,11 +56,9 @@ async def _does(runtime: Runtime, running: asyncio.Task[None]) -> str:
     """Wait until the roles are at work; return what they do, in words."""
     if "orchestrator" not in runtime.roles:
         return f"takes {' and '.join(runtime.roles)} requests"
-    deadline = time.monotonic() + SHARE_S
-    while not running.done() and time.monotonic() < deadline:
-        if runtime.orchestrator is not None and runtime.orchestrator.partitions_owned:
-            break
-        await asyncio.sleep(0.02)
-    owned = runtime.orchestrator.partitions_owned if runtime.orchestrator is not None else 0
+    deadline, owned, before = time.monotonic() + SHARE_S, 0, -1
+    while not running.done() and time.monotonic() < deadline and not 0 < owned == before:
+        await asyncio.sleep(LOOK_S)
+        before, owned = owned, runtime.orchestrator.partitions_owned if runtime.orchestrator is not None else 0
     of = f"{owned} of {runtime.bus.partitions} partitions"
     return f"owns {of}" if owned else f"owns {of} and stands by"
