@@ -18,6 +18,20 @@ _default:
 serve *args:
     exec python -m app serve "$@"
 
+# Run the charts of a share of the conversations in a process of their own
+[group("use")]
+[no-exit-message]
+[no-cd]
+orchestrator *args:
+    exec python -m app orchestrator "$@"
+
+# Run workers (intent, rag) in a process of their own
+[group("use")]
+[no-exit-message]
+[no-cd]
+worker *args:
+    exec python -m app worker "$@"
+
 # Be a caller: speak FILE.wav to the server and print what it says
 [group("use")]
 [no-exit-message]
@@ -80,6 +94,13 @@ replay *args:
 [no-cd]
 freeze *args:
     exec python -m app freeze "$@"
+
+# Look after requests that could not be served (dead letters): list, show ID, retry ID..., drop ID...
+[group("use")]
+[no-exit-message]
+[no-cd]
+dlq *args:
+    exec python -m app dlq "$@"
 
 # Measure: turn, barge-in, endpointing, bus, chart, stt, tts; again: all that docs/benchmarks.md quotes
 [group("use")]

@@ -55,6 +55,8 @@ class Orchestrator:
         self._alarms: dict[tuple[str, str], asyncio.TimerHandle] = {}
         self._rung: asyncio.Queue[Envelope] = asyncio.Queue()
         self._ownership = bus.own(name)
+        self._taking = asyncio.Lock()
+        self._left = False
 
     @property
     def partitions_owned(self) -> int:
@@ -65,14 +67,27 @@ class Orchestrator:
         """Fold and commit until cancelled; then give the partitions back."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._publish_alarms(), name="orchestrator-alarms")
-                group.create_task(self._watch_gateways(), name="orchestrator-presence")
+                beside = [
+                    group.create_task(self._publish_alarms(), name="orchestrator-alarms"),
+                    group.create_task(self._watch_gateways(), name="orchestrator-presence"),
+                ]
                 async for batch in self._ownership.batches():
-                    await self._take(batch)
+                    async with self._taking:
+                        if not self._left:
+                            await self._take(batch)
+                for task in beside:
+                    task.cancel()
         finally:
             for alarm in self._alarms.values():
                 alarm.cancel()
             await self._ownership.close()
+
+    async def leave(self) -> None:
+        """Commit what is being folded, take no more, and give the partitions back at once."""
+        async with self._taking:
+            self._left = True
+            await self._ownership.close()
+            await self._bus.announce("orchestrator", self._name, 0.0)
 
     async def _take(self, batch: Batch) -> None:
         lease = batch.lease

@@ -16,7 +16,7 @@ from app.gateway.gateway import Gateway
 from app.gateway.services import CallServices
 from app.observability import EventFigures
 from app.orchestrator import Orchestrator
-from app.workers import Worker, answer_requests, classify_requests
+from app.workers import Work, Worker, answer_requests, classify_requests
 from statecharts.phrases import Phrases
 from statecharts.policy import Policy
 
@@ -36,6 +36,16 @@ class Parts:
     classifier: IntentClassifier | None = None
     answerer: Answerer | None = None
 
+    @property
+    def works(self) -> dict[str, Work]:
+        """What each kind of worker does that there is enough for."""
+        works: dict[str, Work] = {}
+        if self.classifier is not None:
+            works["intent"] = classify_requests(self.classifier)
+        if self.answerer is not None:
+            works["rag"] = answer_requests(self.answerer)
+        return works
+
 
 @dataclass
 class Runtime:
@@ -44,7 +54,7 @@ class Runtime:
     Attributes:
         bus: The log they share.
         parts: What they are made of, once it is loaded.
-        roles: Some of `gateway`, `orchestrator`, `workers`.
+        roles: Some of `gateway`, `orchestrator`, `workers` and the kinds of workers.
         clock: Tells the Unix time.
     """
 
@@ -57,6 +67,7 @@ class Runtime:
     parts: Parts | None = None
     gateway: Gateway | None = None
     orchestrator: Orchestrator | None = None
+    workers: list[Worker] = field(default_factory=list)
     draining: bool = False
 
     async def run(self, parts: Parts, started: asyncio.Event) -> None:
@@ -71,16 +82,19 @@ class Runtime:
                 )  # fmt: skip
                 group.create_task(self.orchestrator.run(), name="orchestrator")
                 group.create_task(self._trim(), name="trimmer")
-            if parts.classifier is not None:
-                worker = Worker(self.bus, "intent", f"intent-{suffix}", classify_requests(parts.classifier), self.clock)
-                group.create_task(worker.run(), name="intent-worker")
-            if parts.answerer is not None:
-                worker = Worker(self.bus, "rag", f"rag-{suffix}", answer_requests(parts.answerer), self.clock)
-                group.create_task(worker.run(), name="rag-worker")
+            for kind, work in parts.works.items():
+                worker = Worker(self.bus, kind, f"{kind}-{suffix}", work, self.clock)
+                self.workers.append(worker)
+                group.create_task(worker.run(), name=f"{kind}-worker")
             if parts.call_services is not None:
                 self.gateway = Gateway(self.bus, parts.call_services, self.clock, self.figures.note_duck)
                 group.create_task(self.gateway.run(), name="gateway")
             started.set()
+
+    async def leave(self) -> None:
+        """Let the other processes have what is shared out: finish what is in work, take nothing new."""
+        leaving = [role.leave() for role in (self.orchestrator, *self.workers) if role is not None]
+        await asyncio.gather(*leaving)
 
     async def missing(self) -> list[str]:
         """Return what keeps a question asked now from being answered; nothing, when ready."""

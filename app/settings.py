@@ -101,6 +101,8 @@ class Settings(BaseSettings):
     bus: Annotated[str, AfterValidator(_known_bus)] = ""
     """Address of a Redis-compatible server; empty: one of our own."""
     roles: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_known_roles)] = ROLES
+    processes: int = Field(0, ge=0, le=64)
+    """How many serve side by side, watched by this one; 0: this one alone, unwatched."""
     knowledge: Annotated[Path, AfterValidator(Path.expanduser)] = _HOME / "knowledge"
     data: Annotated[Path, AfterValidator(Path.expanduser)] = Field(default_factory=_default_data)
     voice: Literal["piper", "espeak", "edge"] = "piper"

@@ -33,6 +33,7 @@ from app.gateway.voice_activity import ChunkedActivity
 from app.runtime import Parts
 from app.settings import Settings
 from app.task_errors import first_of_ours
+from app.workers import LOCAL_KINDS
 
 __all__ = [
     "Bm25Answerer",
@@ -90,7 +91,7 @@ async def load_parts(settings: Settings, roles: Sequence[str], progress: Callabl
 
     Args:
         settings: Which models, which knowledge.
-        roles: Some of `gateway`, `orchestrator`, `workers`.
+        roles: Some of `gateway`, `orchestrator`, `workers` and the kinds of workers.
         progress: Told of each part when it is there.
 
     Raises:
@@ -98,6 +99,7 @@ async def load_parts(settings: Settings, roles: Sequence[str], progress: Callabl
     """
     policy, phrases = settings.rules
     parts = Parts(policy=policy, phrases=phrases)
+    wanted = {part for role in roles for part in (LOCAL_KINDS if role == "workers" else (role,))}
 
     # Not asyncio's own threads: its loop waits for those before it ends, and a model that loads cannot be called back.
     loader = ThreadPoolExecutor(4, "loader")
@@ -111,12 +113,13 @@ async def load_parts(settings: Settings, roles: Sequence[str], progress: Callabl
     try:
         with first_of_ours():
             async with asyncio.TaskGroup() as group:
-                if "workers" in roles:
+                if "intent" in wanted:
                     parts.classifier = RuleIntents()
+                if "rag" in wanted:
                     answers = group.create_task(
                         load(f"knowledge in {settings.knowledge}", partial(Bm25Answerer, Path(settings.knowledge)))
                     )
-                if "gateway" in roles:
+                if "gateway" in wanted:
                     detector = group.create_task(load("voice detector (Silero)", SileroDetector))
                     recogniser = group.create_task(
                         load(f"recogniser (Whisper {settings.model})", partial(WhisperRecogniser, settings.model))
@@ -124,9 +127,9 @@ async def load_parts(settings: Settings, roles: Sequence[str], progress: Callabl
                     voices = group.create_task(load("voice", partial(_voices, settings.voice, settings.language)))
     finally:
         loader.shutdown(wait=False)
-    if "workers" in roles:
+    if "rag" in wanted:
         parts.answerer = answers.result()
-    if "gateway" in roles:
+    if "gateway" in wanted:
         # Better no server than one whose calls break in the middle.
         assert_aiortc_unchanged()
         silero = detector.result()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+import zlib
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import structlog
 
 from adapters.answers.port import Answerer, IntentClassifier
-from adapters.bus.port import BusUnavailable, EventBus, TaskDelivery
+from adapters.bus.port import BusUnavailable, EventBus, Subscription, TaskDelivery
 from app.session_record import derived_id
 from statecharts.events import (
     Envelope,
@@ -22,7 +23,7 @@ from statecharts.events import (
     to_envelope,
 )
 
-__all__ = ["Worker", "answer_requests", "classify_requests"]
+__all__ = ["KINDS", "LOCAL_KINDS", "Work", "Worker", "answer_requests", "classify_requests"]
 
 _log = structlog.get_logger()
 
@@ -34,14 +35,21 @@ PRESENCE_S = 2.0
 SERVED_AT_ONCE = 64
 """Requests in work at the same time: an answerer that takes its time must not hold up the next caller."""
 
-Work = Callable[[str, str], AsyncIterator[Event]]
-"""From the request's text and id to the facts that answer it, as each is known."""
+Work = Callable[[Envelope], AsyncIterator[Event]]
+"""From a request to the facts that answer it, as each is known."""
+
+_FAILED: Mapping[str, Callable[..., Event]] = {"intent": IntentFailed, "rag": RagFailed}
+"""The kinds of workers, and the fact that tells that one could not serve a request."""
+KINDS = tuple(_FAILED)
+LOCAL_KINDS = ("intent", "rag")
+"""The kinds that a process with the role `workers` runs."""
 
 
 def classify_requests(classifier: IntentClassifier) -> Work:
     """Return the work of an intent worker."""
 
-    async def work(text: str, request_id: str) -> AsyncIterator[Event]:
+    async def work(request: Envelope) -> AsyncIterator[Event]:
+        text, request_id = _asked(request)
         judged = classifier.classify(text)
         yield IntentDetected(intent=judged.intent, confidence=judged.confidence, request_id=request_id)
 
@@ -51,7 +59,8 @@ def classify_requests(classifier: IntentClassifier) -> Work:
 def answer_requests(answerer: Answerer) -> Work:
     """Return the work of a retrieval worker."""
 
-    async def work(text: str, request_id: str) -> AsyncIterator[Event]:
+    async def work(request: Envelope) -> AsyncIterator[Event]:
+        text, request_id = _asked(request)
         async for sentence in answerer.answer(text):
             yield RagAnswerReady(
                 text=sentence.text,
@@ -64,12 +73,30 @@ def answer_requests(answerer: Answerer) -> Work:
     return work
 
 
+def _asked(request: Envelope) -> tuple[str, str]:
+    """Return the text and the id of a request."""
+    text, request_id = request.payload.get("text"), request.payload.get("request_id", "")
+    if not isinstance(text, str) or not isinstance(request_id, str):
+        raise InvalidEvent(f"{request.event_type} needs a text and a request_id, it has {request.payload}")
+    return text, request_id
+
+
+def _back_off_s(delivery: TaskDelivery) -> float:
+    """Return how long to wait before a request is tried again.
+
+    It varies by half, so that what failed together is not tried again together: with the request's own id, so that a
+    run that is repeated waits the same.
+    """
+    spread = zlib.crc32(f"{delivery.envelope.event_id}/{delivery.attempts}".encode()) / 2**32
+    return float(BACKOFF_S * 2 ** (delivery.attempts - 1) * (0.5 + spread))
+
+
 class Worker:
     """One of the competing workers of a kind.
 
     Args:
         bus: Where requests come from and facts go to.
-        kind: `intent` or `rag`.
+        kind: One of `KINDS`.
         name: Unique among the workers of this kind.
         work: What to do with a request.
         clock: Tells the Unix time.
@@ -82,18 +109,42 @@ class Worker:
         self._work = work
         self._clock = clock
         self._free = asyncio.Semaphore(SERVED_AT_ONCE)
+        self._in_work: set[asyncio.Task[None]] = set()
+        self._beside_work: list[asyncio.Task[None]] = []
 
     async def run(self) -> None:
-        """Work until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._announce(), name=f"{self._name}-presence")
-            async for delivery in self._bus.subscribe(self._kind, self._name):
-                await self._free.acquire()
-                group.create_task(self._serve(delivery), name=f"{self._name}-request")
+        """Work until cancelled, or until it has left."""
+        requests = self._bus.subscribe(self._kind, self._name)
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._beside_work = [
+                    group.create_task(self._announce(), name=f"{self._name}-presence"),
+                    group.create_task(self._take(requests, group), name=f"{self._name}-taking"),
+                ]
+        finally:
+            await requests.aclose()
+
+    async def leave(self) -> None:
+        """Take no more requests, and return when those in work are answered."""
+        for task in self._beside_work:
+            task.cancel()
+        if self._in_work:
+            await asyncio.wait(self._in_work)
+        await self._bus.announce(self._kind, self._name, 0.0)
+
+    async def _take(self, requests: Subscription, group: asyncio.TaskGroup) -> None:
+        async for delivery in requests:
+            await self._free.acquire()
+            serving = group.create_task(self._serve(delivery), name=f"{self._name}-request")
+            self._in_work.add(serving)
+            serving.add_done_callback(self._in_work.discard)
 
     async def _serve(self, delivery: TaskDelivery) -> None:
         request = delivery.envelope
         try:
+            if delivery.attempts > MAX_ATTEMPTS:
+                await self._put_aside(delivery, f"given up after {MAX_ATTEMPTS} attempts: the last worker died with it")
+                return
             async for fact in self._facts(request):
                 await self._bus.publish(fact)
             await delivery.ack()
@@ -107,11 +158,8 @@ class Worker:
             self._free.release()
 
     async def _facts(self, request: Envelope) -> AsyncIterator[Envelope]:
-        text, request_id = request.payload.get("text"), request.payload.get("request_id", "")
-        if not isinstance(text, str) or not isinstance(request_id, str):
-            raise InvalidEvent(f"{request.event_type} needs a text and a request_id, it has {request.payload}")
         index = 0
-        async for event in self._work(text, request_id):
+        async for event in self._work(request):
             yield self._envelope(request, event, index)
             index += 1
 
@@ -138,17 +186,23 @@ class Worker:
         if delivery.attempts < MAX_ATTEMPTS:
             await self._give_back(delivery)
             return
-        request_id = str(request.payload.get("request_id", ""))
-        failed = IntentFailed if self._kind == "intent" else RagFailed
         try:
-            await self._bus.publish(self._envelope(request, failed(error=error, request_id=request_id), 0))
-            await self._bus.mirror([await delivery.dead_letter(error)], {})
+            await self._put_aside(delivery, error)
         except BusUnavailable:
             await self._give_back(delivery)
 
+    async def _put_aside(self, delivery: TaskDelivery, error: str) -> None:
+        """Tell the conversation that no answer will come, and keep the request for a person."""
+        request = delivery.envelope
+        _log.error("request_put_aside", kind=self._kind, session=request.session_id, error=error)
+        request_id = str(request.payload.get("request_id", ""))
+        failed = _FAILED[self._kind](error=error, request_id=request_id)
+        await self._bus.publish(self._envelope(request, failed, 0))
+        await self._bus.mirror([await delivery.dead_letter(error)], {})
+
     async def _give_back(self, delivery: TaskDelivery) -> None:
         try:
-            await delivery.nack(BACKOFF_S * 2 ** (delivery.attempts - 1))
+            await delivery.nack(_back_off_s(delivery))
         except BusUnavailable:
             # Left pending: it is handed out again once its minimum idle time is over.
             _log.warning("request_left_pending", kind=self._kind)

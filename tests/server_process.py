@@ -8,11 +8,12 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import httpx
 
-__all__ = ["KNOWLEDGE", "ROOT", "ServerProcess", "free_port"]
+__all__ = ["KNOWLEDGE", "ROOT", "RoleProcess", "ServerProcess", "free_port"]
 
 ROOT = Path(__file__).parents[1]
 KNOWLEDGE = Path(__file__).parent / "knowledge"
@@ -61,11 +62,39 @@ class ServerProcess:
 
     def stop(self, number: signal.Signals = signal.SIGINT, timeout_s: float = 15.0) -> int:
         """Send a signal and return the exit code."""
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        try:
-            return self.process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-            raise
+        return _stop(self.process, number, timeout_s)
+
+
+class RoleProcess:
+    """`voicechart orchestrator` or `voicechart worker`, on a log that others share."""
+
+    def __init__(self, folder: Path, *words: str) -> None:
+        self.log = folder / f"{words[0]}-{uuid.uuid4().hex[:8]}.log"
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "app", *words], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
+            )
+
+    def wait_ready(self) -> RoleProcess:
+        """Return once it says that it is at work."""
+        deadline = time.monotonic() + READY_S
+        while "is ready after" not in self.log.read_text():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.02)
+        return self
+
+    def stop(self, number: signal.Signals = signal.SIGINT, timeout_s: float = 15.0) -> int:
+        """Send a signal and return the exit code."""
+        return _stop(self.process, number, timeout_s)
+
+
+def _stop(process: subprocess.Popen[bytes], number: signal.Signals, timeout_s: float) -> int:
+    if process.poll() is None:
+        process.send_signal(number)
+    try:
+        return process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise

@@ -19,6 +19,7 @@ __all__ = [
     "encode_command",
     "encode_envelope",
     "ordinal",
+    "request_again",
     "session_of",
 ]
 
@@ -103,3 +104,17 @@ def dead_letter(envelope: Envelope, error: str, attempts: int, at: float) -> Env
         turn=envelope.turn,
         metadata=envelope.metadata,
     )
+
+
+def request_again(letter: Envelope) -> tuple[str, Envelope]:
+    """Return the kind of worker and the request of a dead letter, as a new one: of no owner's epoch.
+
+    Raises:
+        ValueError: It holds no request.
+    """
+    try:
+        request = msgspec.convert(letter.payload["event"], Envelope)
+    except (KeyError, msgspec.ValidationError) as error:
+        raise ValueError(f"the dead letter {letter.event_id} holds no request: {error}") from error
+    metadata = {name: value for name, value in request.metadata.items() if name != "epoch"}
+    return request.event_type.split(".")[1], msgspec.structs.replace(request, metadata=metadata)

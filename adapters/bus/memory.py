@@ -8,37 +8,19 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import msgspec
-from msgspec import Struct
 
-from adapters.bus.codec import dead_letter, decode_entry, encode_envelope, ordinal, session_of
+from adapters.bus.codec import decode_entry, encode_envelope, ordinal, request_again, session_of
 from adapters.bus.memory_ownership import MemoryOwnership
-from adapters.bus.port import (
-    JOURNAL_MARGIN_S,
-    Command,
-    Commit,
-    Fenced,
-    Lease,
-    LogEntry,
-    TaskDelivery,
-    partition_of,
-)
+from adapters.bus.memory_workers import MIN_IDLE_S, MemorySubscription, Task
+from adapters.bus.port import JOURNAL_MARGIN_S, Command, Commit, Fenced, Lease, LogEntry, partition_of
 from adapters.bus.session_view import view_stream
 from statecharts.events import Envelope
 
 __all__ = ["MemoryBus"]
 
 LEASE_S = 0.5
-MIN_IDLE_S = 15.0
 COMMANDS_KEPT = 10_000
 """Most commands that wait for a gateway; when it takes none, the oldest go (on Redis they expire)."""
-
-
-class _Task(Struct):
-    number: int
-    envelope: Envelope
-    attempts: int = 0
-    free_at: float = 0.0
-    """Event-loop time from which it may be handed out (again)."""
 
 
 class _Partition:
@@ -71,8 +53,8 @@ class MemoryBus:
         self.parts = [_Partition() for _ in range(partitions)]
         self.lease_s = lease_s
         self.clock = clock
-        self._min_idle_s = min_idle_s
-        self._tasks: dict[str, dict[int, _Task]] = defaultdict(dict)
+        self.min_idle_s = min_idle_s
+        self.tasks: dict[str, dict[int, Task]] = defaultdict(dict)
         self._commands: dict[str, asyncio.Queue[tuple[int, Command]]] = defaultdict(
             lambda: asyncio.Queue(COMMANDS_KEPT)
         )
@@ -93,7 +75,7 @@ class MemoryBus:
 
     async def close(self) -> None:
         """Wake whoever waits."""
-        await self._notify()
+        await self.notify()
 
     async def ping(self) -> None:
         """It is always there."""
@@ -102,31 +84,33 @@ class MemoryBus:
         # Encoded and decoded once: what a process cannot send it must not be able to keep here either.
         stored = [(self._part(envelope.session_id), encode_envelope(envelope)) for envelope in envelopes]
         positions = [self._append(part, data) for part, data in stored]
-        await self._notify()
+        await self.notify()
         return positions
 
     async def publish_raw(self, partition: int, data: bytes) -> str:
         """Append what a stranger might: bytes that need not be an envelope."""
         position = self._append(self.parts[partition], data)
-        await self._notify()
+        await self.notify()
         return position
 
     def own(self, owner: str) -> MemoryOwnership:
         return MemoryOwnership(self, owner)
 
-    async def subscribe(self, kind: str, worker: str) -> AsyncIterator[TaskDelivery]:
-        loop = asyncio.get_running_loop()
-        while True:
-            now = loop.time()
-            tasks = self._tasks[kind]
-            free = next((task for task in tasks.values() if task.free_at <= now), None)
-            if free is not None:
-                free.attempts += 1
-                free.free_at = now + self._min_idle_s
-                yield _Delivery(self, kind, free, free.attempts)
-                continue
-            until = min((task.free_at for task in tasks.values()), default=now + self._min_idle_s)
-            await self.wait_for_change(max(0.0, until - now))
+    def subscribe(self, kind: str, worker: str) -> MemorySubscription:
+        return MemorySubscription(self, kind)
+
+    async def dead_letters(self) -> list[Envelope]:
+        return list(self.dead)
+
+    async def take_dead_letter(self, letter: Envelope, *, retry: bool) -> bool:
+        kept = [there for there in self.dead if there.event_id != letter.event_id]
+        if len(kept) == len(self.dead):
+            return False
+        if retry:
+            self._add_task(*request_again(letter))
+        self.dead = kept
+        await self.notify()
+        return True
 
     async def send(self, gateway: str, command: Command) -> None:
         self._hand_over(gateway, partition_of(command.session_id, self.partitions), command)
@@ -219,29 +203,20 @@ class MemoryBus:
             else:
                 part.snapshots.pop(session_id, None)
         for kind, envelope in commit.tasks:
-            self._numbers += 1
             metadata = {**envelope.metadata, "epoch": lease.epoch}
-            task = _Task(self._numbers, msgspec.structs.replace(envelope, metadata=metadata))
-            self._tasks[kind][task.number] = task
+            self._add_task(kind, msgspec.structs.replace(envelope, metadata=metadata))
         for gateway, command in commit.commands:
             self._hand_over(gateway, lease.partition, msgspec.structs.replace(command, epoch=lease.epoch))
         part.journal += [(self._next_position(), data) for data in commit.journal]
         part.offset = commit.upto
-        await self._notify()
+        await self.notify()
 
-    async def settle(self, kind: str, number: int, dead: Envelope | None = None) -> None:
-        """A request is done with, or put aside."""
-        self._tasks[kind].pop(number, None)
-        if dead is not None:
-            self.dead.append(dead)
+    def _add_task(self, kind: str, envelope: Envelope) -> None:
+        self._numbers += 1
+        self.tasks[kind][self._numbers] = Task(self._numbers, envelope)
 
-    async def give_back(self, kind: str, number: int, delay_s: float) -> None:
-        """A request may be handed out again after a while."""
-        if task := self._tasks[kind].get(number):
-            task.free_at = asyncio.get_running_loop().time() + delay_s
-        await self._notify()
-
-    async def _notify(self) -> None:
+    async def notify(self) -> None:
+        """Wake whoever waits for a change."""
         async with self._changed:
             self._changed.notify_all()
 
@@ -259,35 +234,6 @@ class MemoryBus:
         last_ms, seq = self._last
         self._last = (now_ms, 0) if now_ms > last_ms else (last_ms, seq + 1)
         return f"{self._last[0]}-{self._last[1]}"
-
-
-class _Delivery:
-    """One request in one worker's hands."""
-
-    def __init__(self, bus: MemoryBus, kind: str, task: _Task, attempts: int) -> None:
-        self._bus = bus
-        self._kind = kind
-        self._task = task
-        self._attempts = attempts
-
-    @property
-    def envelope(self) -> Envelope:
-        return self._task.envelope
-
-    @property
-    def attempts(self) -> int:
-        return self._attempts
-
-    async def ack(self) -> None:
-        await self._bus.settle(self._kind, self._task.number)
-
-    async def nack(self, delay_s: float) -> None:
-        await self._bus.give_back(self._kind, self._task.number, delay_s)
-
-    async def dead_letter(self, error: str) -> Envelope:
-        letter = dead_letter(self.envelope, error, self._attempts, self._bus.clock())
-        await self._bus.settle(self._kind, self._task.number, letter)
-        return letter
 
 
 def _is_of(entry: LogEntry, session_id: str) -> bool:

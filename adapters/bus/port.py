@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
+from typing import Protocol, Self
 
 from msgspec import Struct
 
@@ -26,6 +26,7 @@ __all__ = [
     "Lease",
     "LogEntry",
     "Ownership",
+    "Subscription",
     "TaskDelivery",
     "partition_of",
 ]
@@ -123,6 +124,23 @@ class TaskDelivery(Protocol):
         ...
 
 
+class Subscription(Protocol):
+    """One worker's place among those of its kind. While it is open, what is in its hands is kept from the others."""
+
+    def __aiter__(self) -> Self: ...
+
+    async def __anext__(self) -> TaskDelivery:
+        """Wait for the next request; whoever waits may be cancelled and ask again.
+
+        A request that ended two workers is handed out alone: no other such one until it is settled.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Take no more; what was handed out and is not settled is handed to others at once."""
+        ...
+
+
 class Ownership(Protocol):
     """One orchestrator's share of the log. Leases are renewed in the background while it lives."""
 
@@ -186,12 +204,20 @@ class EventBus(Protocol):
         """Begin to own partitions as `owner`: orphans at once, a fair share among all who do."""
         ...
 
-    def subscribe(self, kind: str, worker: str) -> AsyncIterator[TaskDelivery]:
+    def subscribe(self, kind: str, worker: str) -> Subscription:
         """Compete for requests of a kind; requests of workers that died are handed out again."""
         ...
 
     async def send(self, gateway: str, command: Command) -> None:
         """Ask something of a gateway, as another gateway: nothing is committed with it. Raises BusUnavailable."""
+        ...
+
+    async def dead_letters(self) -> list[Envelope]:
+        """Return what was put aside, the oldest first, as `TaskDelivery.dead_letter` gave it."""
+        ...
+
+    async def take_dead_letter(self, letter: Envelope, *, retry: bool) -> bool:
+        """Remove a dead letter; with `retry`, its request is handed out again, as a new one. False: it is not there."""
         ...
 
     def listen(self, gateway: str) -> AsyncIterator[Command]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ACQUIRE", "ANNOUNCE", "COMMIT", "MEMBERS", "RELEASE", "RENEW"]
+__all__ = ["ACQUIRE", "ANNOUNCE", "COMMIT", "HOLD", "MEMBERS", "PUT_ASIDE", "RELEASE", "RENEW", "TAKE_LETTER"]
 
 ACQUIRE = """
 -- KEYS lease, epoch; ARGV owner, ttl in ms. Returns the new epoch, or 0 if somebody has the lease.
@@ -49,6 +49,32 @@ for i = 5, #KEYS do
 end
 redis.call('SET', KEYS[2], ARGV[3])
 return 'OK'
+"""
+
+HOLD = """
+-- KEYS tasks; ARGV group, worker, idle time in ms to be set, position*.
+-- Only what is still in this worker's hands: while it was frozen another may have taken it.
+for i = 4, #ARGV do
+  if redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1, ARGV[2])[1] then
+    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'IDLE', ARGV[3], 'JUSTID')
+  end
+end
+return 1
+"""
+
+PUT_ASIDE = """
+-- KEYS tasks, dead letters; ARGV group, position, letter, how many letters are kept. Returns 1, or 0 if it was settled.
+if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
+redis.call('XDEL', KEYS[1], ARGV[2])
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], '*', 'data', ARGV[3])
+return 1
+"""
+
+TAKE_LETTER = """
+-- KEYS dead letters, and tasks if it is to be tried again; ARGV position, request. Returns 1, or 0 if it is not there.
+if redis.call('XDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
+if KEYS[2] then redis.call('XADD', KEYS[2], '*', 'data', ARGV[2]) end
+return 1
 """
 
 ANNOUNCE = """

@@ -10,7 +10,8 @@ from typing import cast
 import structlog
 
 from adapters.bus.codec import decode_command, decode_entry, encode_command, encode_envelope, ordinal, session_of
-from adapters.bus.port import JOURNAL_MARGIN_S, BusUnavailable, Command, LogEntry, TaskDelivery, partition_of
+from adapters.bus.port import JOURNAL_MARGIN_S, BusUnavailable, Command, LogEntry, partition_of
+from adapters.bus.redis_letters import read_letters, take_letter
 from adapters.bus.redis_link import BLOCK_MS, Entry, Keys, Link, shown
 from adapters.bus.redis_ownership import LEASE_S, RedisOwnership
 from adapters.bus.redis_scripts import ANNOUNCE, MEMBERS
@@ -44,8 +45,9 @@ class RedisStreamsBus:
     ) -> None:
         self._url = url
         self._lease_s = lease_s
-        self._min_idle_s = min_idle_s
+        self.min_idle_s = min_idle_s
         self.link = Link(url)
+        self._subscriptions: list[RedisSubscription] = []
         self._keys = Keys(partitions)
         self._mirror_failed = False
 
@@ -64,6 +66,8 @@ class RedisStreamsBus:
         self._keys = Keys(int(stored))
 
     async def close(self) -> None:
+        for subscription in self._subscriptions:
+            await subscription.aclose()
         await self.link.close()
 
     async def ping(self) -> None:
@@ -87,8 +91,16 @@ class RedisStreamsBus:
     def own(self, owner: str) -> RedisOwnership:
         return RedisOwnership(self._url, self.link, self._keys, owner, self._lease_s)
 
-    def subscribe(self, kind: str, worker: str) -> AsyncIterator[TaskDelivery]:
-        return RedisSubscription(self._url, self.link, self._keys, kind, worker, self._min_idle_s).deliveries()
+    def subscribe(self, kind: str, worker: str) -> RedisSubscription:
+        made = RedisSubscription(self._url, self.link, self._keys, kind, worker, self.min_idle_s)
+        self._subscriptions.append(made)
+        return made
+
+    async def dead_letters(self) -> list[Envelope]:
+        return await read_letters(self.link, self._keys)
+
+    async def take_dead_letter(self, letter: Envelope, *, retry: bool) -> bool:
+        return await take_letter(self.link, self._keys, self._partition(letter.session_id), letter, retry=retry)
 
     async def send(self, gateway: str, command: Command) -> None:
         lane = self._keys.gateway(gateway, self._partition(command.session_id))

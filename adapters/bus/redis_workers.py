@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import heapq
 import time
-from collections.abc import AsyncIterator
-from typing import cast
+from collections import defaultdict, deque
+from typing import Self, cast
 
 import redis.exceptions
 import structlog
@@ -14,30 +14,32 @@ import structlog
 from adapters.bus.codec import dead_letter, decode_entry, encode_envelope
 from adapters.bus.port import BusUnavailable
 from adapters.bus.redis_link import BLOCK_MS, Entry, Keys, Link, entries_of, streams_of
+from adapters.bus.redis_scripts import HOLD, PUT_ASIDE
 from statecharts.events import Envelope
 
 __all__ = ["MIN_IDLE_S", "RedisDelivery", "RedisSubscription"]
 
 _log = structlog.get_logger()
 
-MIN_IDLE_S = 15.0
-"""A request whose worker is silent for so long is handed to another: longer than any honest request takes."""
-RECLAIM_EVERY_S = 1.0
+MIN_IDLE_S = 1.0
+"""A request whose worker gives no sign of life for so long is handed to another; it gives one three times as often."""
+DEAD_LETTERS_KEPT = 1000
+"""About how many a partition keeps; beyond that the oldest go."""
 RETRY_S = 0.1
 FRESH_PER_STREAM = 1
 """Requests taken at once from each stream: what a worker holds and does not serve yet, no other can."""
 RECLAIMED_PER_STREAM = 10
 
+Place = tuple[int, str]
+"""Partition of a request, and its position there."""
+
 
 class RedisDelivery:
     """One request in one worker's hands."""
 
-    def __init__(
-        self, subscription: RedisSubscription, partition: int, position: str, envelope: Envelope, attempts: int
-    ) -> None:
+    def __init__(self, subscription: RedisSubscription, place: Place, envelope: Envelope, attempts: int) -> None:
         self._subscription = subscription
-        self._partition = partition
-        self._position = position
+        self._place = place
         self._envelope = envelope
         self._attempts = attempts
 
@@ -50,19 +52,24 @@ class RedisDelivery:
         return self._attempts
 
     async def ack(self) -> None:
-        await self._subscription.settle(self._partition, self._position)
+        await self._subscription.settle(self._place)
 
     async def nack(self, delay_s: float) -> None:
-        self._subscription.retry_later(self._partition, self._position, delay_s)
+        self._subscription.retry_later(self._place, self._attempts, delay_s)
 
     async def dead_letter(self, error: str) -> Envelope:
         letter = dead_letter(self._envelope, error, self._attempts, time.time())
-        await self._subscription.settle(self._partition, self._position, encode_envelope(letter))
+        await self._subscription.put_aside(self._place, encode_envelope(letter))
         return letter
 
 
 class RedisSubscription:
-    """One worker's place in the group of its kind."""
+    """One worker's place in the group of its kind.
+
+    What is in its hands it claims again and again, from itself, so that its idle time stays below the limit; when the
+    process dies the time runs on, and the others see that. `XAUTOCLAIM` would count a delivery before anybody knows how
+    many there were; so what is idle is looked at first and claimed then.
+    """
 
     def __init__(self, url: str, link: Link, keys: Keys, kind: str, worker: str, min_idle_s: float) -> None:
         self._link = link
@@ -70,147 +77,212 @@ class RedisSubscription:
         self._keys = keys
         self._kind = kind
         self._worker = worker
-        self._min_idle_ms = round(min_idle_s * 1000)
-        self._retries: list[tuple[float, int, str]] = []
+        self._min_idle_s = min_idle_s
+        self._found: deque[RedisDelivery] = deque()
+        self._held: set[Place] = set()
+        self._alone: Place | None = None
+        self._retries: list[tuple[float, Place, int]] = []
         self._epochs: dict[int, int] = {}
         self._reclaimed_at = 0.0
-        self._ready = False
+        self._ready = self._closed = False
+        self._heart: asyncio.Task[None] | None = None
 
-    async def deliveries(self) -> AsyncIterator[RedisDelivery]:
-        """Yield requests until closed: those to be tried again, those of dead workers, new ones."""
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> RedisDelivery:
+        """Return the next request: one to be tried again, one of a dead worker, a new one."""
         outage, part = self._link.outage, f"{self._kind} {self._worker}"
+        if self._heart is None:
+            self._heart = asyncio.create_task(self._beat(), name=f"{self._worker}-heart")
+        while not self._found:
+            if self._closed:
+                raise StopAsyncIteration
+            try:
+                await self._next()
+                outage.ended(part)
+            except BusUnavailable as error:
+                outage.began(part, error)
+                await asyncio.sleep(RETRY_S)
+            except redis.exceptions.ResponseError as error:
+                # The groups are gone when the server lost its data, or a stream has expired: they are made again, from
+                # the beginning.
+                if not str(error).startswith(("NOGROUP", "UNBLOCKED")):
+                    raise
+                self._ready = False
+        return self._found.popleft()
+
+    def freeze(self) -> None:
+        """Give no sign of life any more, as a process that was stopped would; for tests."""
+        if self._heart is not None:
+            self._heart.cancel()
+
+    async def aclose(self) -> None:
+        """Take no more; what is in our hands is idle enough for the others from now on."""
+        if self._closed:
+            return
+        self._closed = True
+        self.freeze()
+        self._link.outage.forget(f"{self._kind} {self._worker}")
+        await self._reader.close()
         try:
-            while True:
-                try:
-                    found = await self._next()
-                    outage.ended(part)
-                    for delivery in found:
-                        yield delivery
-                except BusUnavailable as error:
-                    outage.began(part, error)
-                    await asyncio.sleep(RETRY_S)
-                except redis.exceptions.ResponseError as error:
-                    # The groups are gone when the server lost its data: they are made again, from the beginning.
-                    if not str(error).startswith("NOGROUP"):
-                        raise
-                    self._ready = False
-        finally:
-            outage.forget(part)
-            await self._reader.close()
+            await self._hold(round(self._min_idle_s * 1000))
+        except (BusUnavailable, redis.exceptions.ResponseError) as error:
+            # Others take it after the usual time.
+            _log.debug("requests_not_given_back", kind=self._kind, worker=self._worker, error=str(error))
 
-    def retry_later(self, partition: int, position: str, delay_s: float) -> None:
+    # --- for its deliveries
+
+    def retry_later(self, place: Place, attempts: int, delay_s: float) -> None:
         """Hand a request out again after a while; if this worker dies before, another one claims it."""
-        heapq.heappush(self._retries, (time.monotonic() + delay_s, partition, position))
+        self._let_go_alone(place)
+        heapq.heappush(self._retries, (time.monotonic() + delay_s, place, attempts))
 
-    async def settle(self, partition: int, position: str, letter: bytes | None = None) -> None:
-        """A request is done with; or it is put aside, in the same transaction."""
-        stream = self._keys.tasks(self._kind, partition)
-        commands: list[tuple[object, ...]] = [("XACK", stream, self._kind, position), ("XDEL", stream, position)]
-        if letter is not None:
-            commands.insert(0, ("XADD", self._keys.dlq(partition), "*", "data", letter))
-        await self._link.call_all(commands)
+    async def settle(self, place: Place) -> None:
+        """A request is done with."""
+        stream = self._keys.tasks(self._kind, place[0])
+        await self._link.call_all([("XACK", stream, self._kind, place[1]), ("XDEL", stream, place[1])])
+        self._forget(place)
 
-    async def _next(self) -> list[RedisDelivery]:
+    async def put_aside(self, place: Place, letter: bytes) -> None:
+        """A request is done with and kept for a person, in one step; unless somebody else is already done with it."""
+        keys = [self._keys.tasks(self._kind, place[0]), self._keys.dlq(place[0])]
+        await self._link.script(PUT_ASIDE, keys, self._kind, place[1], letter, DEAD_LETTERS_KEPT)
+        self._forget(place)
+
+    def _forget(self, place: Place) -> None:
+        self._held.discard(place)
+        self._let_go_alone(place)
+
+    def _let_go_alone(self, place: Place) -> None:
+        if self._alone == place:
+            self._alone = None
+
+    # --- signs of life
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self._min_idle_s / 3)
+            try:
+                await self._hold(0)
+            except (BusUnavailable, redis.exceptions.ResponseError) as error:
+                _log.debug("no_sign_of_life", kind=self._kind, worker=self._worker, error=str(error))
+
+    async def _hold(self, idle_ms: int) -> None:
+        """Set how long what is in our hands has been idle."""
+        places: dict[int, list[str]] = defaultdict(list)
+        for partition, position in self._held:
+            places[partition].append(position)
+        words = (self._kind, self._worker, idle_ms)
+        await self._link.call_all(
+            [
+                ("EVAL", HOLD, 1, self._keys.tasks(self._kind, partition), *words, *positions)
+                for partition, positions in places.items()
+            ]
+        )
+
+    # --- finding requests
+
+    async def _next(self) -> None:
         if not self._ready:
             await self._make_groups()
-        found = await self._due_retries()
-        if time.monotonic() - self._reclaimed_at >= RECLAIM_EVERY_S:
+        await self._take_due()
+        if time.monotonic() - self._reclaimed_at >= self._min_idle_s / 4:
             self._reclaimed_at = time.monotonic()
-            found += await self._reclaim()
-        return found or await self._fresh()
+            await self._take_orphans()
+        if not self._found:
+            await self._take_new()
 
     async def _make_groups(self) -> None:
         made = await self._link.call_all(
-            [
-                ("XGROUP", "CREATE", self._keys.tasks(self._kind, partition), self._kind, "0", "MKSTREAM")
-                for partition in range(self._keys.partitions)
-            ],
-            raising=False,
+            [("XGROUP", "CREATE", stream, self._kind, "0", "MKSTREAM") for stream in self._streams()], raising=False
         )
         for answer in made:
             if isinstance(answer, Exception) and "BUSYGROUP" not in str(answer):
                 raise answer
         self._ready = True
 
-    async def _fresh(self) -> list[RedisDelivery]:
+    def _streams(self) -> list[str]:
+        return [self._keys.tasks(self._kind, partition) for partition in range(self._keys.partitions)]
+
+    async def _take_new(self) -> None:
         block_ms = BLOCK_MS
         if self._retries:
             block_ms = max(1, min(block_ms, round((self._retries[0][0] - time.monotonic()) * 1000)))
-        streams = [self._keys.tasks(self._kind, partition) for partition in range(self._keys.partitions)]
+        streams = self._streams()
         answer = await self._reader.call(
             "XREADGROUP", "GROUP", self._kind, self._worker, "COUNT", FRESH_PER_STREAM, "BLOCK", block_ms,
             "STREAMS", *streams, *([">"] * len(streams)),
         )  # fmt: skip
-        return [
-            delivery
-            for stream, entries in streams_of(answer)
-            for entry in entries
-            if (delivery := await self._delivery(self._keys.of(stream), entry, 1)) is not None
-            and await self._is_current(self._keys.of(stream), entry, delivery)
-        ]
+        for stream, entries in streams_of(answer):
+            for entry in entries:
+                await self._take(self._keys.of(stream), entry, 1)
 
-    async def _is_current(self, partition: int, entry: Entry, delivery: RedisDelivery) -> bool:
+    async def _take_due(self) -> None:
+        while self._retries and self._retries[0][0] <= time.monotonic():
+            _, place, attempts = heapq.heappop(self._retries)
+            await self._claim([(place, attempts + 1)], 0)
+
+    async def _take_orphans(self) -> None:
+        """Take what is in the hands of the dead.
+
+        What ended two workers may be what ends a third: it is taken alone, so that no other request that was at hand
+        both times is lost to the same end.
+        """
+        idle_ms = round(self._min_idle_s * 1000)
+        answers = await self._link.call_all(
+            [("XPENDING", stream, self._kind, "IDLE", idle_ms, "-", "+", RECLAIMED_PER_STREAM)
+             for stream in self._streams()]
+        )  # fmt: skip
+        wanted: list[tuple[Place, int]] = []
+        for partition, answer in enumerate(answers):
+            # Each row: position, consumer, idle time in ms, number of deliveries.
+            for position, _, _, count in cast("list[tuple[bytes, bytes, int, int]]", answer):
+                place = (partition, position.decode())
+                if place in self._held:
+                    continue  # our own heart was late
+                if count >= 2:
+                    if self._alone is not None:
+                        continue
+                    self._alone = place
+                wanted.append((place, count + 1))
+        await self._claim(wanted, idle_ms)
+        if self._alone not in self._held:
+            self._alone = None  # another one was quicker
+
+    async def _claim(self, wanted: list[tuple[Place, int]], idle_ms: int) -> None:
+        """Take requests that have been idle so long; each comes with which attempt at it this is."""
+        answers = await self._link.call_all(
+            [
+                ("XCLAIM", self._keys.tasks(self._kind, partition), self._kind, self._worker, idle_ms, position)
+                for (partition, position), _ in wanted
+            ]
+        )
+        for ((partition, _), attempts), answer in zip(wanted, answers, strict=True):
+            for entry in entries_of(answer):
+                await self._take(partition, entry, attempts)
+
+    async def _take(self, partition: int, entry: Entry, attempts: int) -> None:
+        place, request = (partition, entry.position), decode_entry(entry.position, entry.data)
+        if request.envelope is None:
+            # No request: nobody can ever serve it.
+            _log.warning("task_unreadable", kind=self._kind, position=entry.position, error=request.error)
+            await self.settle(place)
+        elif attempts == 1 and not self._is_current(partition, request.envelope):
+            await self.settle(place)
+        else:
+            self._held.add(place)
+            self._found.append(RedisDelivery(self, place, request.envelope, attempts))
+
+    def _is_current(self, partition: int, request: Envelope) -> bool:
         """Refuse a request that a fenced owner slipped in behind those of its heir.
 
         Only new requests are judged: one that is tried again may be of an owner that left in good order.
         """
         latest = self._epochs.get(partition, 0)
-        epoch = delivery.envelope.metadata.get("epoch", latest)
+        epoch = request.metadata.get("epoch", latest)
         if not isinstance(epoch, int) or epoch < latest:
-            _log.warning("request_refused", kind=self._kind, position=entry.position, epoch=epoch, latest=latest)
-            await self.settle(partition, entry.position)
+            _log.warning("request_refused", kind=self._kind, session=request.session_id, epoch=epoch, latest=latest)
             return False
         self._epochs[partition] = epoch
         return True
-
-    async def _due_retries(self) -> list[RedisDelivery]:
-        due = []
-        while self._retries and self._retries[0][0] <= time.monotonic():
-            _, partition, position = heapq.heappop(self._retries)
-            stream = self._keys.tasks(self._kind, partition)
-            claimed = entries_of(await self._link.call("XCLAIM", stream, self._kind, self._worker, 0, position))
-            due += [delivery for entry in claimed if (delivery := await self._redelivery(partition, entry)) is not None]
-        return due
-
-    async def _reclaim(self) -> list[RedisDelivery]:
-        streams = [self._keys.tasks(self._kind, partition) for partition in range(self._keys.partitions)]
-        answers = await self._link.call_all(
-            [
-                (
-                    "XAUTOCLAIM",
-                    stream,
-                    self._kind,
-                    self._worker,
-                    self._min_idle_ms,
-                    "0-0",
-                    "COUNT",
-                    RECLAIMED_PER_STREAM,
-                )
-                for stream in streams
-            ]
-        )
-        return [
-            delivery
-            for partition, answer in enumerate(answers)
-            for entry in entries_of(cast("list[object]", answer)[1])
-            if (delivery := await self._redelivery(partition, entry)) is not None
-        ]
-
-    async def _redelivery(self, partition: int, entry: Entry) -> RedisDelivery | None:
-        stream = self._keys.tasks(self._kind, partition)
-        pending = cast(
-            "list[list[object]]",
-            await self._link.call("XPENDING", stream, self._kind, entry.position, entry.position, 1),
-        )
-        # Each row: position, consumer, idle time in ms, number of deliveries.
-        attempts = pending[0][3] if pending else 1
-        return await self._delivery(partition, entry, attempts if isinstance(attempts, int) else 1)
-
-    async def _delivery(self, partition: int, entry: Entry, attempts: int) -> RedisDelivery | None:
-        read = decode_entry(entry.position, entry.data)
-        if read.envelope is None:
-            # No request: nobody can ever serve it.
-            _log.warning("task_unreadable", kind=self._kind, position=entry.position, error=read.error)
-            await self.settle(partition, entry.position)
-            return None
-        return RedisDelivery(self, partition, entry.position, read.envelope, attempts)

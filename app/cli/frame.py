@@ -16,6 +16,8 @@ __all__ = ["cli", "complain", "main"]
 
 _COMMANDS = {
     "serve": "Serve voice sessions.",
+    "orchestrator": "Run charts in a process of their own.",
+    "worker": "Run workers in a process of their own.",
     "call": "Be a caller: speak a recording to the server.",
     "chat": "Talk with the server by keyboard.",
     "diagram": "Draw a chart, review a change of it, see what was taken.",
@@ -25,6 +27,7 @@ _COMMANDS = {
     "why": "Explain a silence: where a call stands, and what kept it there.",
     "replay": "Take recorded calls through today's chart and compare.",
     "freeze": "Keep a call as a test.",
+    "dlq": "List, retry and drop what could not be served.",
     "bench": "Measure turns, the event log and the chart.",
     "doctor": "Check the installation.",
     "config": "Show the settings and where they come from.",

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import sys
+from functools import partial
 from typing import NoReturn
 
 import rich_click as click
 
-from app.cli.frame import complain
-from app.cli.logs import log_to_stderr
-from app.settings import Settings, load_settings
-from statecharts.events import VoicechartError
+from app.cli.running import run_to_the_end
+from app.server.listener import Seat
+from app.settings import load_settings
 
 __all__ = ["command"]
 
@@ -22,6 +21,7 @@ __all__ = ["command"]
 @click.option("--port", type=int, help="Port to listen on.  [default: 8000]")
 @click.option("--bus", help="Redis-compatible server, redis://host:port/db.  [default: one of its own]")
 @click.option("--roles", help="Some of gateway,orchestrator,workers.  [default: all]")
+@click.option("--processes", type=int, help="Serve in so many processes, each started again if it dies.")
 @click.option("--knowledge", help="Folder of .md and .txt files to answer from.  [default: about voicechart itself]")
 @click.option("--data", help="Folder of the own event log.  [default: .voicechart here]")
 @click.option("--voice", type=click.Choice(["piper", "espeak", "edge"]), help="Voice to speak with.  [default: piper]")
@@ -37,30 +37,16 @@ def command(**flags: object) -> NoReturn:
             f"--host {settings.host} lets other machines in, and nobody has to sign in yet. "
             "Pass --insecure if that is what you want, or leave --host out."
         )
-    log_to_stderr(settings.log_level)
-    _leave(_serve(settings))
+    seat = Seat.told(os.environ)
+    if settings.processes and seat is None:
+        if settings.bus.startswith("memory:"):
+            raise click.UsageError("--processes share a log, and a memory:// bus lives in one process alone.")
+        from app.supervisor import supervise
 
-
-def _serve(settings: Settings) -> int:
+        run_to_the_end(settings, supervise)
     from app.server.serving import serve
 
-    try:
-        return serve(settings)
-    except VoicechartError as error:
-        complain(str(error))
-        return 1
-
-
-def _leave(code: int) -> NoReturn:
-    """End the process at once.
-
-    Models run and load in threads that are deep in libraries, where they cannot be called back. Waiting for them, the
-    interpreter would take seconds to end; not waiting, it dies under them (SIGABRT, seen in the recogniser). Nothing of
-    ours is left to do here: the log's server has ended, its files are written.
-    """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    run_to_the_end(settings, partial(serve, seat=seat))
 
 
 def _is_loopback(host: str) -> bool:

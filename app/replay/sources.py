@@ -21,7 +21,7 @@ from app.session_record import SessionRecord, SessionView
 from app.settings import load_settings, masked
 from statecharts.events import VoicechartError
 
-__all__ = ["NoSuchSession", "Place", "Source", "open_source", "read_logs", "session_of"]
+__all__ = ["NoSuchSession", "Place", "Source", "open_place", "open_source", "read_logs", "session_of"]
 
 
 class NoSuchSession(VoicechartError):
@@ -73,12 +73,17 @@ async def open_source(place: Place, tell: Callable[[str], None]) -> AsyncIterato
         async with open_http(place.url) as http:
             yield _Server(http, place.url)
         return
-    async with _open_bus(place, tell) as opened:
-        yield opened
+    async with open_place(place, tell) as (bus, name):
+        yield _Bus(bus, name)
 
 
 @asynccontextmanager
-async def _open_bus(place: Place, tell: Callable[[str], None]) -> AsyncIterator[Source]:
+async def open_place(place: Place, tell: Callable[[str], None]) -> AsyncIterator[tuple[EventBus, str]]:
+    """Open the log itself and say its name: the one of `--bus`, the one in `--data`, else that of the settings.
+
+    Raises:
+        VoicechartError: It cannot be reached; the message says what to do.
+    """
     from app.wiring import open_log  # seconds of model libraries, which a running server spares us
 
     settings = load_settings(bus=place.bus, data=place.data)
@@ -92,7 +97,7 @@ async def _open_bus(place: Place, tell: Callable[[str], None]) -> AsyncIterator[
         raise VoicechartError(f"there is no log in {settings.data}. Pass --data with the folder that the server uses.")
     tell(f"reading {settings.bus_shown}")
     async with open_log(settings) as bus:
-        yield _Bus(bus, masked(settings.bus) or str(settings.data))
+        yield bus, masked(settings.bus) or str(settings.data)
 
 
 def _has_log(data: Path) -> bool:

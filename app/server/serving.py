@@ -4,33 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import math
-import signal
 import socket
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from typing import NamedTuple
 
-import structlog
 import uvicorn
 
+from adapters.bus.port import EventBus
+from app.life import Signals, live, say
+from app.process import run_roles
 from app.runtime import Runtime
 from app.server.application import create_app
 from app.server.drawings import draw
+from app.server.listener import Seat, address_of, listen
 from app.settings import Settings
-from app.wiring import load_parts, open_bus
-from statecharts.events import VoicechartError
+from app.wiring import open_bus
 
 __all__ = ["serve"]
 
-_log = structlog.get_logger()
-
-SECOND_SIGNAL_S = 0.5
-"""A second signal sooner than this is the same one, delivered twice (a shell and its child)."""
-SHUTDOWN_S = 1.5
-"""Longest time for parting from clients, so that Ctrl-C ends within two seconds."""
 OTHERS_S = 1.0
 """How long a process with some of the roles waits for the others before it tells that they are not there."""
 MAX_FRAME_BYTES = 64 * 1024
@@ -44,109 +39,92 @@ class _Server(uvicorn.Server):
         yield
 
 
-class _Signals:
-    """What the user asked for by signals."""
-
-    def __init__(self) -> None:
-        self.stop = asyncio.Event()
-        self.at_once = asyncio.Event()
-        self._first_at = 0.0
-
-    def install(self) -> None:
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGINT, self._take, True)
-        loop.add_signal_handler(signal.SIGTERM, self._take, False)
-
-    def _take(self, at_once: bool) -> None:
-        now = time.monotonic()
-        if self._first_at and now - self._first_at >= SECOND_SIGNAL_S:
-            at_once = True
-        self._first_at = self._first_at or now
-        if at_once:
-            self.at_once.set()
-        self.stop.set()
-
-
-def serve(settings: Settings) -> int:
+def serve(settings: Settings, seat: Seat | None = None) -> int:
     """Serve until a signal; return the exit code.
+
+    Args:
+        settings: What and where.
+        seat: Which of several processes this one is; its supervisor tells the user where they listen.
 
     Raises:
         VoicechartError: It could not begin; the message says why and what to do.
     """
-    try:
-        import uvloop  # not on Windows
-
-        runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
-    except ImportError:
-        runner = asyncio.Runner()
-    with runner:
-        return runner.run(_serve(settings))
+    if seat is not None:
+        return live(lambda signals: _serve_beside_others(settings, seat, signals), goodbye="")
+    return live(lambda signals: _serve(settings, signals))
 
 
-async def _serve(settings: Settings) -> int:
-    signals = _Signals()
-    signals.install()
-    listener = _listen(settings.host, settings.port)
-    port = listener.getsockname()[1]  # 0 was asked for: any that is free
-    address = f"http://{settings.host if ':' not in settings.host else f'[{settings.host}]'}:{port}"
-    with listener:
-        _say(f"voicechart is starting on {address}")
-        starting = asyncio.create_task(_run(settings, listener, address, signals))
-        stopping = asyncio.create_task(signals.at_once.wait())
-        await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
-        if not starting.done():
-            # Parting takes its own time limit; what is left after it is dropped.
-            await asyncio.wait([starting], timeout=SHUTDOWN_S)
-            starting.cancel()
-        stopping.cancel()
-        await asyncio.wait([starting, stopping], timeout=SHUTDOWN_S)
-        if starting.done() and not starting.cancelled() and (error := starting.exception()) is not None:
-            raise error
-        _say("voicechart says goodbye")
-    return 0
-
-
-async def _run(settings: Settings, listener: socket.socket, address: str, signals: _Signals) -> None:
+async def _serve(settings: Settings, signals: Signals) -> None:
     started_at = time.monotonic()
-    async with open_bus(settings) as bus:
-        _say(f"  event log: {settings.bus_shown}")
-        runtime = Runtime(bus, settings.roles, settings.session_streams, settings.log_retention_s)
-        server = _Server(
-            uvicorn.Config(
-                create_app(runtime), log_config=None, access_log=False, lifespan="off", ws="websockets-sansio",
-                ws_max_size=MAX_FRAME_BYTES, ws_per_message_deflate=False, ws_ping_interval=5.0, ws_ping_timeout=5.0,
-                timeout_graceful_shutdown=1, server_header=False,
-            )
-        )  # fmt: skip
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        _draw_ahead()
-        roles: asyncio.Task[None] | None = None
-        stop = asyncio.create_task(signals.stop.wait())
-        try:
-            loading = asyncio.create_task(load_parts(settings, settings.roles, lambda part: _say(f"  loaded: {part}")))
-            await asyncio.wait([loading, stop], return_when=asyncio.FIRST_COMPLETED)
-            if stop.done():
-                loading.cancel()
-                return
-            started = asyncio.Event()
-            roles = asyncio.create_task(runtime.run(loading.result(), started))
-            await _wait_ready(runtime, stop, roles)
-            if not stop.done():
-                _say(await _standing(runtime, address, time.monotonic() - started_at))
-            await asyncio.wait([stop, roles, serving], return_when=asyncio.FIRST_COMPLETED)
-            if roles.done():
-                roles.result()
-            await _drain(runtime, settings.drain_s, signals)
-        finally:
-            stop.cancel()
-            server.should_exit = True
-            server.force_exit = True
-            if roles is not None:
-                roles.cancel()
-                await asyncio.gather(roles, return_exceptions=True)
+    with listen(settings.host, settings.port) as listener:
+        say(f"voicechart is starting on {address_of(settings.host, listener)}")
+        async with open_bus(settings) as bus:
+            say(f"  event log: {settings.bus_shown}")
+            await _serve_roles(bus, settings, signals, listener, _Told("voicechart", started_at))
+
+
+async def _serve_beside_others(settings: Settings, seat: Seat, signals: Signals) -> None:
+    started_at = time.monotonic()
+    signals.end_with(sys.stdin.fileno())
+    with seat.take() as listener:
+        async with open_bus(settings) as bus:
+            told = _Told(f"voicechart process {seat.number}", started_at, beside_others=seat.number)
+            await _serve_roles(bus, settings, signals, listener, told)
+
+
+class _Told(NamedTuple):
+    """What the user is told of a process."""
+
+    who: str
+    started_at: float
+    beside_others: int = 0
+    """Its number among several processes; 0 if it is alone."""
+
+    def loaded(self, part: str) -> None:
+        if self.beside_others <= 1:  # the others load the same
+            say(f"  loaded: {part}")
+
+
+async def _serve_roles(
+    bus: EventBus, settings: Settings, signals: Signals, listener: socket.socket, told: _Told
+) -> None:
+    runtime = Runtime(bus, settings.roles, settings.session_streams, settings.log_retention_s)
+    server = _Server(
+        uvicorn.Config(
+            create_app(runtime), log_config=None, access_log=False, lifespan="off", ws="websockets-sansio",
+            ws_max_size=MAX_FRAME_BYTES, ws_per_message_deflate=False, ws_ping_interval=5.0, ws_ping_timeout=5.0,
+            timeout_graceful_shutdown=1, server_header=False,
+        )
+    )  # fmt: skip
+    opened = asyncio.Event()
+    serving = asyncio.create_task(_accept(server, listener, opened))
+    if not told.beside_others:
+        opened.set()
+    _draw_ahead()
+
+    def part() -> None:
+        server.should_exit = True
+        server.force_exit = True
+
+    async def standing(roles: asyncio.Task[None]) -> str:
+        opened.set()
+        await _wait_ready(runtime, roles)
+        return await _standing(runtime, address_of(settings.host, listener), told)
+
+    try:
+        await run_roles(runtime, settings, signals, standing, beside=[serving], parting=part, loaded=told.loaded)
+    finally:
+        part()
+        if opened.is_set():
             await asyncio.wait([serving], timeout=1.0)
-            serving.cancel()
-            await asyncio.gather(serving, return_exceptions=True)
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+
+async def _accept(server: _Server, listener: socket.socket, opened: asyncio.Event) -> None:
+    """Serve from when the doors are opened: at once, to say what is being waited for; beside others, when it can."""
+    await opened.wait()
+    await server.serve(sockets=[listener])
 
 
 def _draw_ahead() -> None:
@@ -154,54 +132,18 @@ def _draw_ahead() -> None:
     threading.Thread(target=draw, args=("conversation.svg", "overview"), name="drawing", daemon=True).start()
 
 
-async def _wait_ready(runtime: Runtime, stop: asyncio.Task[bool], roles: asyncio.Task[None]) -> None:
+async def _wait_ready(runtime: Runtime, roles: asyncio.Task[None]) -> None:
     """Wait until a question would be answered; a process with some of the roles waits for others only so long."""
     alone = set(runtime.roles) == {"gateway", "orchestrator", "workers"}
     deadline = math.inf if alone else time.monotonic() + OTHERS_S
-    while not stop.done() and not roles.done() and time.monotonic() < deadline:
+    while not roles.done() and time.monotonic() < deadline:
         if not await runtime.missing():
             return
         await asyncio.sleep(0.02)
 
 
-async def _standing(runtime: Runtime, address: str, took_s: float) -> str:
+async def _standing(runtime: Runtime, address: str, told: _Told) -> str:
     if missing := await runtime.missing():
-        return f"voicechart runs its {', '.join(runtime.roles)} on {address} and waits: {', '.join(missing)}"
+        return f"{told.who} runs its {', '.join(runtime.roles)} on {address} and waits: {', '.join(missing)}"
     use = f"open {address} and talk" if runtime.gateway is not None else f"calls go to other processes, not {address}"
-    return f"voicechart is ready after {took_s:.1f} s: {use} (Ctrl-C ends it)"
-
-
-async def _drain(runtime: Runtime, drain_s: float, signals: _Signals) -> None:
-    """Let turns that are being answered end, unless told to stop at once."""
-    runtime.draining = True
-    gateway = runtime.gateway
-    if gateway is None or not gateway.busy or signals.at_once.is_set():
-        return
-    _say(f"voicechart is draining: {gateway.calls} calls, up to {drain_s:.0f} s (again to stop at once)")
-    deadline = time.monotonic() + drain_s
-    while gateway.busy and time.monotonic() < deadline and not signals.at_once.is_set():  # noqa: ASYNC110 - calls end by themselves
-        await asyncio.sleep(0.05)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-    except OSError as error:
-        raise VoicechartError(f"cannot listen on {host!r}: {error}. Pass --host with an address of yours.") from error
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            raise VoicechartError(
-                f"port {port} on {host} is in use. Stop what uses it, or pass --port with another."
-            ) from error
-        raise VoicechartError(f"cannot listen on {host}:{port}: {error.strerror}.") from error
-    return listener
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
+    return f"{told.who} is ready after {time.monotonic() - told.started_at:.1f} s: {use} (Ctrl-C ends it)"

@@ -19,9 +19,9 @@ def voicechart(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 COMMANDS = [
-    [], ["serve"], ["call"], ["chat"], ["diagram"], ["diagram", "render"], ["diagram", "check"], ["bench"],
-    ["bench", "turn"], ["bench", "bus"], ["bench", "chart"], ["scenario"], ["sessions"], ["why"], ["replay"],
-    ["freeze"], ["doctor"], ["config"],
+    [], ["serve"], ["orchestrator"], ["worker"], ["call"], ["chat"], ["diagram"], ["diagram", "render"],
+    ["diagram", "check"], ["bench"], ["bench", "turn"], ["bench", "bus"], ["bench", "chart"], ["scenario"],
+    ["sessions"], ["why"], ["replay"], ["freeze"], ["dlq"], ["dlq", "list"], ["dlq", "retry"], ["doctor"], ["config"],
 ]  # fmt: skip
 
 
@@ -35,13 +35,30 @@ def test_every_command_has_help(words: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["sing"], ["serve", "--nothing"], ["call"], ["diagram", "render", "--format", "gif"], ["bench", "nothing"]],
+    [
+        ["sing"],
+        ["serve", "--nothing"],
+        ["call"],
+        ["diagram", "render", "--format", "gif"],
+        ["bench", "nothing"],
+        ["worker", "--bus", "redis://localhost/0"],
+        ["worker", "singer", "--bus", "redis://localhost/0"],
+    ],
 )
 def test_bad_use_is_exit_code_2(words: list[str]) -> None:
     done = voicechart(*words)
     assert done.returncode == 2
     assert done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [["orchestrator"], ["worker", "intent", "rag"]], ids=" ".join)
+@pytest.mark.parametrize(("bus", "said"), [("", "VOICECHART_BUS"), ("memory://", "one process")])
+def test_a_role_in_a_process_of_its_own_wants_a_bus_that_others_reach(words: list[str], bus: str, said: str) -> None:
+    done = voicechart(*words, *(["--bus", bus] if bus else []))
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "redis://" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from adapters.bus.port import Command
+from adapters.bus.port import Command, Subscription
 from tests.adapters.bus.steps import (
     WITHIN_S,
     Bus,
@@ -53,23 +53,132 @@ async def test_a_request_given_back_is_handed_out_again_and_counted(bus: Bus) ->
             await delivery.nack(0.1)
     assert time.monotonic() - began < WITHIN_S
     await delivery.ack()
-    await deliveries.aclose()  # type: ignore[attr-defined]  # every bus yields from a generator
+    await deliveries.aclose()
 
 
 async def test_the_request_of_a_dead_worker_is_handed_to_another(bus: Bus) -> None:
     await ask(bus, fact(session(), 1, "voice.rag.request"))
     dead = bus.subscribe("rag", "dead")
     await hand(dead)
-    await dead.aclose()  # type: ignore[attr-defined]  # as above
+    await dead.aclose()
     delivery = await hand(bus.subscribe("rag", "alive"))
     assert delivery.attempts == 2
     await delivery.ack()
 
 
-async def test_a_request_that_fails_every_time_is_put_aside_in_the_end(bus: Bus) -> None:
+async def test_a_request_stays_with_its_worker_however_long_it_takes(bus: Bus) -> None:
+    await ask(bus, fact(session(), 1, "voice.rag.request"))
+    slow, other = bus.subscribe("rag", "slow"), bus.subscribe("rag", "other")
+    delivery = await hand(slow)
+    began = time.monotonic()
+    while time.monotonic() - began < 4 * bus.min_idle_s:
+        assert not await something_waits(other)
+    await delivery.ack()
+    assert not await something_waits(other)
+
+
+async def test_what_a_worker_that_leaves_has_in_hand_is_for_the_others_at_once(bus: Bus) -> None:
+    await ask(bus, *(fact(session(), number, "voice.rag.request") for number in range(3)))
+    bus.min_idle_s = 60.0  # no silence is that long here
+    leaving = bus.subscribe("rag", "leaving")
+    for _ in range(3):
+        await hand(leaving)
+    await leaving.aclose()
+    bus.min_idle_s = 0.3
+    staying = bus.subscribe("rag", "staying")
+    assert {(await hand(staying)).envelope.payload["number"] for _ in range(3)} == {0, 1, 2}
+
+
+async def test_what_a_frozen_worker_has_in_hand_is_taken_and_not_taken_back_when_it_wakes(bus: Bus) -> None:
+    await ask(bus, fact(session(), 1, "voice.rag.request"))
+    frozen, other = bus.subscribe("rag", "frozen"), bus.subscribe("rag", "other")
+    late = await hand(frozen)
+    frozen.freeze()
+    delivery = await hand(other)
+    assert delivery.attempts == 2
+    assert not await something_waits(frozen)
+    await late.ack()
+    await delivery.dead_letter("settled by another already")
+    assert await bus.dead_letters() == []
+
+
+async def test_what_ended_two_workers_is_handed_out_alone_and_takes_no_other_with_it(bus: Bus) -> None:
+    await ask(bus, *(fact(session(), number, "voice.rag.request") for number in range(3)))
+    for attempt in (1, 2):
+        dying = bus.subscribe("rag", f"dying {attempt}")
+        assert [(await hand(dying)).attempts for _ in range(3)] == [attempt] * 3
+        dying.freeze()
+    careful = bus.subscribe("rag", "careful")
+    for _ in range(3):
+        delivery = await hand(careful)
+        assert delivery.attempts == 3
+        assert not await something_waits(careful)
+        await delivery.ack()
+
+
+async def test_a_request_that_ended_three_workers_is_known_by_its_count(bus: Bus) -> None:
+    await ask(bus, fact(session(), 1, "voice.rag.request"))
+    for attempt in (1, 2, 3):
+        dying = bus.subscribe("rag", f"dying {attempt}")
+        assert (await hand(dying)).attempts == attempt
+        dying.freeze()
+    assert (await hand(bus.subscribe("rag", "last"))).attempts == 4
+
+
+async def test_whoever_waits_for_a_request_may_be_cancelled_and_ask_again(bus: Bus) -> None:
+    deliveries = bus.subscribe("rag", "w1")
+    assert not await something_waits(deliveries)
+    request = fact(session(), 1, "voice.rag.request")
+    await ask(bus, request)
+    assert (await hand(deliveries)).envelope.event_id == request.event_id
+
+
+async def test_a_dead_letter_is_listed_and_tried_again_once(bus: Bus) -> None:
+    requests = [fact(session(), number, "voice.rag.request") for number in range(2)]
+    await ask(bus, *requests)
+    deliveries = bus.subscribe("rag", "w1")
+    for _ in requests:
+        delivery = await hand(deliveries)
+        await delivery.dead_letter(f"cannot be answered: {delivery.envelope.payload['number']}")
+    letters = await bus.dead_letters()
+    assert sorted(str(letter.payload["error"])[-1] for letter in letters) == ["0", "1"]
+    [letter] = [letter for letter in letters if letter.session_id == requests[0].session_id]
+    assert await bus.take_dead_letter(letter, retry=True)
+    again = await hand(deliveries)
+    assert (again.envelope.event_id, again.attempts) == (requests[0].event_id, 1)
+    assert again.envelope.payload == requests[0].payload
+    await again.ack()
+    assert [left.session_id for left in await bus.dead_letters()] == [requests[1].session_id]
+    assert not await bus.take_dead_letter(letter, retry=True), "it was taken"
+    assert not await something_waits(deliveries)
+
+
+async def test_a_dead_letter_is_tried_again_whatever_owner_has_asked_since(bus: Bus) -> None:
     session_id = session()
     await ask(bus, fact(session_id, 1, "voice.rag.request"))
     deliveries = bus.subscribe("rag", "w1")
+    await (await hand(deliveries)).dead_letter("cannot be answered")
+    await ask(bus, fact(session_id, 2, "voice.rag.request"))  # by another owner, of a higher epoch
+    await (await hand(deliveries)).ack()
+    [letter] = await bus.dead_letters()
+    assert await bus.take_dead_letter(letter, retry=True)
+    assert (await hand(deliveries)).envelope.payload["number"] == 1
+
+
+async def test_a_dead_letter_that_is_dropped_is_gone(bus: Bus) -> None:
+    await ask(bus, fact(session(), 1, "voice.rag.request"))
+    deliveries = bus.subscribe("rag", "w1")
+    letter = await (await hand(deliveries)).dead_letter("cannot be answered")
+    assert await bus.take_dead_letter(letter, retry=False)
+    assert await bus.dead_letters() == []
+    assert not await something_waits(deliveries)
+    assert not await bus.take_dead_letter(letter, retry=False)
+
+
+async def test_a_request_that_fails_every_time_is_put_aside_in_the_end(bus: Bus) -> None:
+    session_id = session()
+    await ask(bus, fact(session_id, 1, "voice.rag.request"))
+    deliveries: Subscription = bus.subscribe("rag", "w1")
     async with asyncio.timeout(WITHIN_S):
         while (delivery := await anext(deliveries)).attempts < 3:
             await delivery.nack(0.01)

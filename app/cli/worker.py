@@ -1,0 +1,30 @@
+"""`voicechart worker`: workers of some kinds, in a process of their own."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import rich_click as click
+
+from app.cli.running import needs_a_shared_bus, run_to_the_end
+from app.settings import load_settings
+from app.workers import KINDS
+
+__all__ = ["command"]
+
+
+@click.command(name="worker")
+@click.argument("kinds", nargs=-1, required=True, type=click.Choice(KINDS), metavar="KIND…")
+@click.option("--bus", help="Redis-compatible server that holds the log, redis://host:port/db.")
+@click.option("--knowledge", help="Folder of .md and .txt files to answer from.  [default: about voicechart itself]")
+def command(kinds: tuple[str, ...], bus: str | None, knowledge: str | None) -> NoReturn:
+    """Serve requests of each KIND. Start as many as you like; Ctrl-C ends one.
+
+    KIND is `intent` (what the caller wants) or `rag` (the answer, from a folder of documents). A request whose worker
+    dies is handed to another.
+    """
+    settings = load_settings(bus=bus, knowledge=knowledge)
+    needs_a_shared_bus(settings, "a worker")
+    from app.roles import run_workers
+
+    run_to_the_end(settings, lambda settings: run_workers(settings, list(dict.fromkeys(kinds))))

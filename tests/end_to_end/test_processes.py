@@ -1,0 +1,104 @@
+"""`serve --processes`: several processes behind one socket, watched by one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.end_to_end.client import call_server, payload
+from tests.processes import all_gone, children
+from tests.server_process import ServerProcess
+
+WITHIN_S = 60.0
+COUNT = 2
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ServerProcess]:
+    made = ServerProcess(tmp_path, "--voice", "espeak", "--processes", str(COUNT)).wait_ready()
+    until_told(made, "is ready after", COUNT)
+    yield made
+    if made.process.poll() is None:
+        made.stop(signal.SIGKILL)
+
+
+def until_told(server: ServerProcess, words: str, times: int) -> str:
+    deadline = time.monotonic() + WITHIN_S
+    while (log := server.log.read_text()).count(words) < times:
+        assert time.monotonic() < deadline, log
+        assert server.process.poll() is None, log
+        time.sleep(0.02)
+    return log
+
+
+def events(server: ServerProcess, name: str) -> list[dict[str, object]]:
+    lines = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
+    return [line for line in lines if line["event"] == name]
+
+
+async def test_any_of_them_is_killed_and_calls_go_on(server: ServerProcess) -> None:
+    first = [int(str(line["pid"])) for line in events(server, "process_started")]
+    assert len(first) == COUNT
+    for victim in first:
+        os.kill(victim, signal.SIGKILL)
+        until_told(server, "is ready after", COUNT + 1 + first.index(victim))
+        async with call_server(server.url) as client:
+            await client.type("what are your states")
+            assert "listening" in str(payload(await client.next_type("answer"))["text"])
+    ended = events(server, "process_ended")
+    assert [(line["by"], line["restarting_in_s"]) for line in ended] == [("signal 9", 0.1)] * COUNT
+    assert (await asyncio.to_thread(httpx.get, f"{server.url}/health/ready")).status_code == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_them_all_in_order(server: ServerProcess, number: signal.Signals) -> None:
+    below = children(server.process.pid)
+    assert server.stop(number) == 0
+    assert all_gone(below, 3.0)
+    log = server.log.read_text()
+    assert log.count("goodbye") == 1
+    assert [line["by"] for line in events(server, "process_ended")] == ["exit code 0"] * COUNT
+    assert "Traceback" not in log
+
+
+def test_kill_9_of_the_one_that_watches_leaves_no_process_behind(server: ServerProcess) -> None:
+    below = children(server.process.pid)
+    assert len(below) > COUNT
+    server.stop(signal.SIGKILL)
+    assert all_gone(below, 10.0)
+
+
+async def test_sigterm_lets_the_answer_end_first(server: ServerProcess) -> None:
+    async with call_server(server.url) as client:
+        await client.type("tell me about pace")
+        await client.next_type("tts_chunk")
+        server.process.send_signal(signal.SIGTERM)
+        await client.next(
+            lambda message: message["type"] == "tts_chunk" and bool(payload(message)["is_final"]), within_s=10.0
+        )
+        await client.report("playback_done", turn=1)
+    assert server.process.wait(20.0) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [(["--knowledge", "/nowhere/at/all"], 1, "could not begin"), (["--bus", "memory://"], 2, "one process")],
+)
+def test_what_cannot_work_is_said_and_not_tried_for_ever(
+    tmp_path: Path, options: list[str], code: int, said: str
+) -> None:
+    refused = ServerProcess(tmp_path, "--voice", "espeak", "--processes", "2", *options)
+    assert refused.process.wait(WITHIN_S) == code
+    log = refused.log.read_text()
+    assert said in log
+    assert "Traceback" not in log
