@@ -12,6 +12,7 @@ import structlog
 from adapters.answers.port import Answerer, IntentClassifier
 from adapters.bus.port import BusUnavailable, EventBus, Subscription, TaskDelivery
 from app.session_record import derived_id
+from statecharts.delivery import MAX_ATTEMPTS, Delivery, DeliveryEffect
 from statecharts.events import (
     Envelope,
     Event,
@@ -27,8 +28,6 @@ __all__ = ["KINDS", "LOCAL_KINDS", "Work", "Worker", "answer_requests", "classif
 
 _log = structlog.get_logger()
 
-MAX_ATTEMPTS = 3
-"""Deliveries after which a request is put aside for a person: the usual delivery limit of brokers."""
 BACKOFF_S = 0.2
 PRESENCE_S = 2.0
 
@@ -140,22 +139,45 @@ class Worker:
             serving.add_done_callback(self._in_work.discard)
 
     async def _serve(self, delivery: TaskDelivery) -> None:
-        request = delivery.envelope
+        """Lead one request to its end, or out of our hands, as its chart says."""
+        life = Delivery(delivery.attempts)
+        error = f"given up after {MAX_ATTEMPTS} attempts: the last worker died with it"
         try:
-            if delivery.attempts > MAX_ATTEMPTS:
-                await self._put_aside(delivery, f"given up after {MAX_ATTEMPTS} attempts: the last worker died with it")
-                return
-            async for fact in self._facts(request):
-                await self._bus.publish(fact)
-            await delivery.ack()
-        except BusUnavailable as error:
-            # What was published already is published again: copies are dropped.
-            _log.warning("answer_not_published", kind=self._kind, session=request.session_id, error=str(error))
-            await self._give_back(delivery)
-        except Exception as error:  # noqa: BLE001 - the outermost loop: whatever one request does, the rest is served
-            await self._fail(delivery, f"{type(error).__name__}: {error}")
+            doing = life.take("begin")
+            while doing:
+                try:
+                    happened = await self._do(doing[0], delivery, error)
+                except BusUnavailable as away:
+                    # What was published already is published again: copies are dropped.
+                    _log.warning("answer_not_published", kind=self._kind, error=str(away))
+                    happened = "unreachable"
+                except Exception as failure:  # noqa: BLE001 - whatever one request does, the rest is served
+                    error, happened = f"{type(failure).__name__}: {failure}", "failed"
+                    self._tell_failure(delivery, error)
+                doing = life.take(happened)
         finally:
             self._free.release()
+
+    async def _do(self, wanted: DeliveryEffect, delivery: TaskDelivery, error: str) -> str:
+        """Do one thing for a request; return what has happened then."""
+        match wanted:
+            case DeliveryEffect.WORK:
+                async for fact in self._facts(delivery.envelope):
+                    await self._bus.publish(fact)
+                return "published"
+            case DeliveryEffect.ACKNOWLEDGE:
+                await delivery.ack()
+                return "settled"
+            case DeliveryEffect.PUT_ASIDE:
+                await self._put_aside(delivery, error)
+                return "settled"
+            case DeliveryEffect.GIVE_BACK:
+                await self._give_back(delivery)
+                return "given_back"
+
+    def _tell_failure(self, delivery: TaskDelivery, error: str) -> None:
+        session_id = delivery.envelope.session_id
+        _log.warning("request_failed", kind=self._kind, session=session_id, attempt=delivery.attempts, error=error)
 
     async def _facts(self, request: Envelope) -> AsyncIterator[Envelope]:
         index = 0
@@ -177,19 +199,6 @@ class Worker:
             turn=request.turn,
             metadata=request.metadata,
         )
-
-    async def _fail(self, delivery: TaskDelivery, error: str) -> None:
-        request = delivery.envelope
-        _log.warning(
-            "request_failed", kind=self._kind, session=request.session_id, attempt=delivery.attempts, error=error
-        )
-        if delivery.attempts < MAX_ATTEMPTS:
-            await self._give_back(delivery)
-            return
-        try:
-            await self._put_aside(delivery, error)
-        except BusUnavailable:
-            await self._give_back(delivery)
 
     async def _put_aside(self, delivery: TaskDelivery, error: str) -> None:
         """Tell the conversation that no answer will come, and keep the request for a person."""

@@ -11,7 +11,7 @@ from diagrams.render import FORMATS, draw, render
 __all__ = ["GENERATED", "committed_drawings", "stale"]
 
 GENERATED = Path(__file__).parent / "generated"
-LIFECYCLES = ("statecharts.connection:Connection",)
+LIFECYCLES = ("statecharts.connection:Connection", "statecharts.delivery:Delivery")
 """The charts beside the conversation's."""
 _LINES, _WIDTH = 30, 180
 """Of a difference that is shown."""

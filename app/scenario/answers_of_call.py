@@ -10,7 +10,8 @@ from msgspec import Struct, field
 from app.folding import Folded
 from app.replay.known import AUDIO_S_PER_CHARACTER, FIRST_AUDIO_S, event_of
 from app.scenario.format import Answer
-from app.workers import BACKOFF_S, MAX_ATTEMPTS
+from app.workers import BACKOFF_S
+from statecharts.delivery import MAX_ATTEMPTS
 from statecharts.effects import CancelSpeech, Drop, Effect, RequestAnswer, Speak
 from statecharts.events import RagAnswerReady, RagFailed, TtsChunkReady, TtsDone, TtsFailed
 

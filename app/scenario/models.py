@@ -12,7 +12,7 @@ from adapters.voices.port import SpeechPiece, VoiceFailed
 from app.gateway.voice_activity import Edge, Heard
 from app.scenario.format import Answer, Voice
 from app.scenario.script import Script, samples_of
-from app.workers import MAX_ATTEMPTS
+from statecharts.delivery import MAX_ATTEMPTS
 from statecharts.events import VoicechartError
 
 __all__ = ["Clock", "ScriptedActivity", "ScriptedAnswerer", "ScriptedIntents", "ScriptedRecogniser", "ScriptedVoice"]

@@ -16,7 +16,8 @@ from app.folding import Conversation, Folded, JournalRecord
 from app.observability import EventFigures
 from app.orchestrator import Orchestrator
 from app.recording import logged_events, turns
-from app.workers import MAX_ATTEMPTS, Worker, answer_requests, classify_requests
+from app.workers import Worker, answer_requests, classify_requests
+from statecharts.delivery import MAX_ATTEMPTS
 from statecharts.effects import Drop
 from statecharts.events import (
     Envelope,

@@ -8,12 +8,13 @@ import pytest
 
 from app.verification.report import told
 from app.verification.verifying import verify_chart
-from statecharts import connection_properties
+from statecharts import connection_properties, delivery_properties
 from statecharts.any_chart import AnyChart
 from statecharts.connection import Connection
+from statecharts.delivery import Delivery
 from statecharts.proving import properties_of
 
-LIFECYCLES = [(Connection, connection_properties)]
+LIFECYCLES = [(Connection, connection_properties), (Delivery, delivery_properties)]
 
 
 @pytest.mark.parametrize(("chart", "properties"), LIFECYCLES, ids=lambda value: value.__name__)
