@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
 import msgspec
 from msgspec import Struct
 
+from adapters.bus.bell import Bell
 from adapters.bus.codec import dead_letter, decode_entry, encode_envelope, ordinal, session_of
-from adapters.bus.memory_ownership import MemoryOwnership
+from adapters.bus.memory_ownership import MemoryOwnership, Partition
 from adapters.bus.port import (
     JOURNAL_MARGIN_S,
+    BusUnavailable,
     Command,
     Commit,
     Fenced,
@@ -41,19 +43,6 @@ class _Task(Struct):
     """Event-loop time from which it may be handed out (again)."""
 
 
-class _Partition:
-    """One partition: its log, its lease, its committed outcome."""
-
-    def __init__(self) -> None:
-        self.log: list[LogEntry] = []
-        self.journal: list[tuple[str, bytes]] = []
-        self.snapshots: dict[str, bytes] = {}
-        self.offset = "0-0"
-        self.epoch = 0
-        self.owner = ""
-        self.expires_at = 0.0
-
-
 class MemoryBus:
     """Everything on one event loop; several owners, workers and gateways may share it.
 
@@ -68,7 +57,7 @@ class MemoryBus:
         self, partitions: int = 16, *, lease_s: float = LEASE_S, min_idle_s: float = MIN_IDLE_S,
         clock: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
-        self.parts = [_Partition() for _ in range(partitions)]
+        self.parts = [Partition() for _ in range(partitions)]
         self.lease_s = lease_s
         self.clock = clock
         self._min_idle_s = min_idle_s
@@ -82,7 +71,8 @@ class MemoryBus:
         self.dead: list[Envelope] = []
         self._last = (0, 0)
         self._numbers = 0
-        self._changed = asyncio.Condition()
+        self._bell = Bell()
+        """Rung about a partition that has new entries, and about a kind of requests."""
 
     @property
     def partitions(self) -> int:
@@ -93,23 +83,21 @@ class MemoryBus:
 
     async def close(self) -> None:
         """Wake whoever waits."""
-        await self._notify()
+        self._bell.ring_all()
 
     async def ping(self) -> None:
         """It is always there."""
 
     async def publish(self, *envelopes: Envelope) -> list[str]:
         # Encoded and decoded once: what a process cannot send it must not be able to keep here either.
-        stored = [(self._part(envelope.session_id), encode_envelope(envelope)) for envelope in envelopes]
-        positions = [self._append(part, data) for part, data in stored]
-        await self._notify()
-        return positions
+        stored = [
+            (partition_of(envelope.session_id, self.partitions), encode_envelope(envelope)) for envelope in envelopes
+        ]
+        return [self._append(partition, data) for partition, data in stored]
 
     async def publish_raw(self, partition: int, data: bytes) -> str:
         """Append what a stranger might: bytes that need not be an envelope."""
-        position = self._append(self.parts[partition], data)
-        await self._notify()
-        return position
+        return self._append(partition, data)
 
     def own(self, owner: str) -> MemoryOwnership:
         return MemoryOwnership(self, owner)
@@ -126,7 +114,7 @@ class MemoryBus:
                 yield _Delivery(self, kind, free, free.attempts)
                 continue
             until = min((task.free_at for task in tasks.values()), default=now + self._min_idle_s)
-            await self.wait_for_change(max(0.0, until - now))
+            await self._bell.wait(max(0.0, until - now), (kind,))
 
     async def send(self, gateway: str, command: Command) -> None:
         self._hand_over(gateway, partition_of(command.session_id, self.partitions), command)
@@ -197,22 +185,33 @@ class MemoryBus:
         now = asyncio.get_running_loop().time()
         return sorted(name for name, until in self._members[role].items() if until > now)
 
+    @property
+    def unsettled(self) -> int:
+        """How many requests are neither answered nor put aside."""
+        return sum(map(len, self._tasks.values()))
+
     # --- for its owners and deliveries
 
-    async def wait_for_change(self, timeout_s: float) -> None:
-        """Return when anything was published, committed or given back, or after so long."""
-        async with self._changed:
-            try:
-                async with asyncio.timeout(timeout_s):
-                    await self._changed.wait()
-            except TimeoutError:
-                return
+    async def wait_for_change(self, timeout_s: float, partitions: Collection[int]) -> None:
+        """Return when anything was published to one of these partitions, or after so long."""
+        await self._bell.wait(timeout_s, partitions)
 
-    async def commit(self, lease: Lease, commit: Commit) -> None:
-        """Make an owner's batch true, or raise Fenced."""
+    async def snapshots(self, partition: int) -> dict[str, bytes]:
+        """Return the committed state of every session of a partition."""
+        return dict(self.parts[partition].snapshots)
+
+    async def commit(self, lease: Lease, after: str, commit: Commit) -> None:
+        """Make true what an owner made of the entries behind the position `after`.
+
+        Raises:
+            Fenced: Somebody else has the partition.
+            BusUnavailable: It was committed up to elsewhere: an earlier commit happened though its answer was lost.
+        """
         part = self.parts[lease.partition]
         if part.epoch != lease.epoch:
             raise Fenced(f"partition {lease.partition} is owned under epoch {part.epoch}, not {lease.epoch}")
+        if part.offset != after:
+            raise BusUnavailable(f"partition {lease.partition} stands at {part.offset}, not at {after}")
         for session_id, blob in commit.snapshots.items():
             if blob:
                 part.snapshots[session_id] = blob
@@ -227,7 +226,8 @@ class MemoryBus:
             self._hand_over(gateway, lease.partition, msgspec.structs.replace(command, epoch=lease.epoch))
         part.journal += [(self._next_position(), data) for data in commit.journal]
         part.offset = commit.upto
-        await self._notify()
+        for kind in sorted({kind for kind, _ in commit.tasks}):
+            self._bell.ring(kind)
 
     async def settle(self, kind: str, number: int, dead: Envelope | None = None) -> None:
         """A request is done with, or put aside."""
@@ -239,18 +239,15 @@ class MemoryBus:
         """A request may be handed out again after a while."""
         if task := self._tasks[kind].get(number):
             task.free_at = asyncio.get_running_loop().time() + delay_s
-        await self._notify()
+        self._bell.ring(kind)
 
-    async def _notify(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
-
-    def _part(self, session_id: str) -> _Partition:
+    def _part(self, session_id: str) -> Partition:
         return self.parts[partition_of(session_id, self.partitions)]
 
-    def _append(self, part: _Partition, data: bytes) -> str:
+    def _append(self, partition: int, data: bytes) -> str:
         position = self._next_position()
-        part.log.append(decode_entry(position, data))
+        self.parts[partition].log.append(decode_entry(position, data))
+        self._bell.ring(partition)
         return position
 
     def _next_position(self) -> str:
