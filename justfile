@@ -67,6 +67,13 @@ verify *args:
 scenario *args:
     exec python -m app scenario "$@"
 
+# Simulate the whole system with crashes, losses and delays (--seeds N), and check what is left of each call
+[group("use")]
+[no-exit-message]
+[no-cd]
+simulate *args:
+    exec python -m app simulate "$@"
+
 # List the sessions
 [group("use")]
 [no-exit-message]

@@ -46,12 +46,12 @@ from statecharts.phrases import Phrases
 from statecharts.policy import Policy
 from statecharts.stepping import RunningChart, Snapshot
 
-__all__ = ["GATEWAY_NAMES", "Conversation", "Folded", "JournalRecord", "derived_envelopes"]
+__all__ = ["FOR_THE_GATEWAY", "GATEWAY_NAMES", "Conversation", "Folded", "JournalRecord", "derived_envelopes"]
 
 GATEWAY_NAMES = "gateway-"
 """How the names of gateways begin, as sources of facts."""
 
-_FOR_THE_GATEWAY = (
+FOR_THE_GATEWAY = (
     StateChanged, Speak, CommitSpeech, CancelSpeech, CancelFiller, Playout, SetMicGate, GuardEcho,
     ShowTranscript, Withdrawn, EndSession,
 )  # fmt: skip
@@ -154,7 +154,7 @@ class Conversation:
         """Return what the gateway has to do, and the one from which the call has moved to it."""
         record = self.record
         asked = [self._welcome(cause)] if isinstance(event, Connected) else []
-        asked += [msgspec.to_builtins(effect) for effect in effects if isinstance(effect, _FOR_THE_GATEWAY)]
+        asked += [msgspec.to_builtins(effect) for effect in effects if isinstance(effect, FOR_THE_GATEWAY)]
         if isinstance(event, Disconnected) and cause.source != record.gateway and event.reason != MOVED:
             asked.append({"effect": "TakenForGone"})
         commands = [(record.gateway, asked)] if asked and record.gateway else []
@@ -186,7 +186,8 @@ class Conversation:
         for key, value in envelope.metadata.items() if is_first else ():
             if key not in ("speech_ended_at", "epoch"):  # these belong to one event, not to the session
                 record.metadata.setdefault(key, value)
-        record.metadata.setdefault("trace_id", derived_id(record.session_id, "trace").replace("-", ""))
+        if "trace_id" not in record.metadata:
+            record.metadata["trace_id"] = derived_id(record.session_id, "trace").replace("-", "")
 
     def _welcome(self, envelope: Envelope) -> dict[str, object]:
         """Tell the gateway where the conversation stands, in answer to its connect, and what it is to say on."""

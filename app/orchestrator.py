@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from adapters.bus.port import Batch, BusUnavailable, Commit, EventBus, Fenced, Lease
+from app.erasing import Eraser
 from app.folding import Conversation, Folded, derived_envelopes
 from app.observability import EventFigures
 from app.session_record import SessionRecord, derived_id
@@ -55,6 +56,7 @@ class Orchestrator:
         self._alarms: dict[tuple[str, str], asyncio.TimerHandle] = {}
         self._rung: asyncio.Queue[Envelope] = asyncio.Queue()
         self._ownership = bus.own(name)
+        self._eraser = Eraser(bus, clock)
         self._taking = asyncio.Lock()
         self._left = False
 
@@ -70,6 +72,7 @@ class Orchestrator:
                 beside = [
                     group.create_task(self._publish_alarms(), name="orchestrator-alarms"),
                     group.create_task(self._watch_gateways(), name="orchestrator-presence"),
+                    group.create_task(self._eraser.run(), name="orchestrator-eraser"),
                 ]
                 async for batch in self._ownership.batches():
                     async with self._taking:
@@ -114,6 +117,9 @@ class Orchestrator:
         conversations = self._conversations.setdefault(lease.partition, {})
         for session_id, blob in (await self._ownership.snapshots(lease)).items():
             record = SessionRecord.decode(blob)
+            if record.erasing:  # whoever had it before did not come to it
+                self._eraser.erase(session_id)
+                continue
             conversations[session_id] = Conversation(record, self._policy, self._phrases)
             for name, due in record.context.timers.items():
                 self._set_alarm(session_id, name, due)
@@ -131,12 +137,16 @@ class Orchestrator:
                 _log.warning("entry_unreadable", position=entry.position, error=entry.error)
                 self._figures.count("unknown", "failed", 0.0)
                 continue
+            if self._eraser.is_late(envelope):
+                self._eraser.erase(envelope.session_id)
+                continue
             conversation = conversations.get(envelope.session_id)
             if conversation is None:
                 record = SessionRecord(session_id=envelope.session_id)
                 conversation = conversations[envelope.session_id] = Conversation(record, self._policy, self._phrases)
             try:
-                folded.append(conversation.fold(entry, envelope))
+                folded.append(outcome := conversation.fold(entry, envelope))
+                conversation.record.erasing = conversation.record.erasing or outcome.erase
             except Exception:  # noqa: BLE001 - one fact must not end all conversations, now and at every restart
                 _log.exception("fact_not_folded", session=envelope.session_id, event_id=envelope.event_id)
                 self._figures.count(envelope.event_type, "failed", 0.0)
@@ -183,7 +193,7 @@ class Orchestrator:
                 session_id = outcome.envelope.session_id
                 self._conversations.get(lease.partition, {}).pop(session_id, None)
                 self._forget_alarms(session_id)
-                await self._bus.erase(session_id)
+                self._eraser.erase(session_id)
 
     def _arm(self, outcome: Folded) -> None:
         session_id = outcome.envelope.session_id

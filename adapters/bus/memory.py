@@ -5,14 +5,24 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
 import msgspec
 
+from adapters.bus.bell import Bell
 from adapters.bus.codec import decode_entry, encode_envelope, ordinal, request_again, session_of
-from adapters.bus.memory_ownership import MemoryOwnership
+from adapters.bus.memory_ownership import MemoryOwnership, Partition
 from adapters.bus.memory_workers import MIN_IDLE_S, MemorySubscription, Task
-from adapters.bus.port import JOURNAL_MARGIN_S, Command, Commit, Fenced, Lease, LogEntry, partition_of
+from adapters.bus.port import (
+    JOURNAL_MARGIN_S,
+    BusUnavailable,
+    Command,
+    Commit,
+    Fenced,
+    Lease,
+    LogEntry,
+    partition_of,
+)
 from adapters.bus.session_view import view_stream
 from statecharts.events import Envelope
 
@@ -21,19 +31,6 @@ __all__ = ["MemoryBus"]
 LEASE_S = 0.5
 COMMANDS_KEPT = 10_000
 """Most commands that wait for a gateway; when it takes none, the oldest go (on Redis they expire)."""
-
-
-class _Partition:
-    """One partition: its log, its lease, its committed outcome."""
-
-    def __init__(self) -> None:
-        self.log: list[LogEntry] = []
-        self.journal: list[tuple[str, bytes]] = []
-        self.snapshots: dict[str, bytes] = {}
-        self.offset = "0-0"
-        self.epoch = 0
-        self.owner = ""
-        self.expires_at = 0.0
 
 
 class MemoryBus:
@@ -50,7 +47,7 @@ class MemoryBus:
         self, partitions: int = 16, *, lease_s: float = LEASE_S, min_idle_s: float = MIN_IDLE_S,
         clock: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
-        self.parts = [_Partition() for _ in range(partitions)]
+        self.parts = [Partition() for _ in range(partitions)]
         self.lease_s = lease_s
         self.clock = clock
         self.min_idle_s = min_idle_s
@@ -64,7 +61,8 @@ class MemoryBus:
         self.dead: list[Envelope] = []
         self._last = (0, 0)
         self._numbers = 0
-        self._changed = asyncio.Condition()
+        self._bell = Bell()
+        """Rung about a partition that has new entries, and about a kind of requests."""
 
     @property
     def partitions(self) -> int:
@@ -75,23 +73,21 @@ class MemoryBus:
 
     async def close(self) -> None:
         """Wake whoever waits."""
-        await self.notify()
+        self._bell.ring_all()
 
     async def ping(self) -> None:
         """It is always there."""
 
     async def publish(self, *envelopes: Envelope) -> list[str]:
         # Encoded and decoded once: what a process cannot send it must not be able to keep here either.
-        stored = [(self._part(envelope.session_id), encode_envelope(envelope)) for envelope in envelopes]
-        positions = [self._append(part, data) for part, data in stored]
-        await self.notify()
-        return positions
+        stored = [
+            (partition_of(envelope.session_id, self.partitions), encode_envelope(envelope)) for envelope in envelopes
+        ]
+        return [self._append(partition, data) for partition, data in stored]
 
     async def publish_raw(self, partition: int, data: bytes) -> str:
         """Append what a stranger might: bytes that need not be an envelope."""
-        position = self._append(self.parts[partition], data)
-        await self.notify()
-        return position
+        return self._append(partition, data)
 
     def own(self, owner: str) -> MemoryOwnership:
         return MemoryOwnership(self, owner)
@@ -107,9 +103,10 @@ class MemoryBus:
         if len(kept) == len(self.dead):
             return False
         if retry:
-            self._add_task(*request_again(letter))
+            kind, request = request_again(letter)
+            self._add_task(kind, request)
+            self.ring(kind)
         self.dead = kept
-        await self.notify()
         return True
 
     async def send(self, gateway: str, command: Command) -> None:
@@ -181,22 +178,33 @@ class MemoryBus:
         now = asyncio.get_running_loop().time()
         return sorted(name for name, until in self._members[role].items() if until > now)
 
+    @property
+    def unsettled(self) -> int:
+        """How many requests are neither answered nor put aside."""
+        return sum(map(len, self.tasks.values()))
+
     # --- for its owners and deliveries
 
-    async def wait_for_change(self, timeout_s: float) -> None:
-        """Return when anything was published, committed or given back, or after so long."""
-        async with self._changed:
-            try:
-                async with asyncio.timeout(timeout_s):
-                    await self._changed.wait()
-            except TimeoutError:
-                return
+    async def wait_for_change(self, timeout_s: float, about: Collection[object]) -> None:
+        """Return when there is news about one of these partitions or kinds of requests, or after so long."""
+        await self._bell.wait(timeout_s, about)
 
-    async def commit(self, lease: Lease, commit: Commit) -> None:
-        """Make an owner's batch true, or raise Fenced."""
+    async def snapshots(self, partition: int) -> dict[str, bytes]:
+        """Return the committed state of every session of a partition."""
+        return dict(self.parts[partition].snapshots)
+
+    async def commit(self, lease: Lease, after: str, commit: Commit) -> None:
+        """Make true what an owner made of the entries behind the position `after`.
+
+        Raises:
+            Fenced: Somebody else has the partition.
+            BusUnavailable: It was committed up to elsewhere: an earlier commit happened though its answer was lost.
+        """
         part = self.parts[lease.partition]
         if part.epoch != lease.epoch:
             raise Fenced(f"partition {lease.partition} is owned under epoch {part.epoch}, not {lease.epoch}")
+        if part.offset != after:
+            raise BusUnavailable(f"partition {lease.partition} stands at {part.offset}, not at {after}")
         for session_id, blob in commit.snapshots.items():
             if blob:
                 part.snapshots[session_id] = blob
@@ -209,23 +217,24 @@ class MemoryBus:
             self._hand_over(gateway, lease.partition, msgspec.structs.replace(command, epoch=lease.epoch))
         part.journal += [(self._next_position(), data) for data in commit.journal]
         part.offset = commit.upto
-        await self.notify()
+        for kind in sorted({kind for kind, _ in commit.tasks}):
+            self._bell.ring(kind)
 
     def _add_task(self, kind: str, envelope: Envelope) -> None:
         self._numbers += 1
         self.tasks[kind][self._numbers] = Task(self._numbers, envelope)
 
-    async def notify(self) -> None:
-        """Wake whoever waits for a change."""
-        async with self._changed:
-            self._changed.notify_all()
+    def ring(self, kind: str) -> None:
+        """Wake the workers of a kind."""
+        self._bell.ring(kind)
 
-    def _part(self, session_id: str) -> _Partition:
+    def _part(self, session_id: str) -> Partition:
         return self.parts[partition_of(session_id, self.partitions)]
 
-    def _append(self, part: _Partition, data: bytes) -> str:
+    def _append(self, partition: int, data: bytes) -> str:
         position = self._next_position()
-        part.log.append(decode_entry(position, data))
+        self.parts[partition].log.append(decode_entry(position, data))
+        self._bell.ring(partition)
         return position
 
     def _next_position(self) -> str:

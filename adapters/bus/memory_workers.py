@@ -55,7 +55,7 @@ class MemorySubscription:
             if free is not None:
                 return self._hand_out(free)
             coming = [task.free_at for task in open_tasks if task.free_at > now]
-            await self._bus.wait_for_change(min(coming, default=now + self._bus.min_idle_s) - now)
+            await self._bus.wait_for_change(min(coming, default=now + self._bus.min_idle_s) - now, (self._kind,))
         raise StopAsyncIteration
 
     def freeze(self) -> None:
@@ -67,7 +67,7 @@ class MemorySubscription:
         if not self._closed:
             self._closed = True
             self._lose(0.0)
-            await self._bus.close()
+            self._bus.ring(self._kind)
 
     def _lose(self, free_at: float) -> None:
         for task in self._held.values():
@@ -92,7 +92,7 @@ class MemorySubscription:
         """A request is done with; False if somebody else was."""
         self._forget(task)
         there = self._bus.tasks[self._kind].pop(task.number, None) is not None
-        await self._bus.notify()
+        self._bus.ring(self._kind)
         return there
 
     async def put_aside(self, task: Task, error: str, attempts: int) -> Envelope:
@@ -107,7 +107,7 @@ class MemorySubscription:
         if self._held.get(task.number) is task:
             task.held, task.free_at = False, asyncio.get_running_loop().time() + delay_s
         self._forget(task)
-        await self._bus.notify()
+        self._bus.ring(self._kind)
 
     def _forget(self, task: Task) -> None:
         self._held.pop(task.number, None)

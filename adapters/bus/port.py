@@ -150,7 +150,11 @@ class Ownership(Protocol):
         ...
 
     async def snapshots(self, lease: Lease) -> dict[str, bytes]:
-        """Return the committed state of every session of a partition."""
+        """Return the committed state of every session of a partition.
+
+        Raises:
+            BusUnavailable: The partition is announced again: without its states nothing may be folded.
+        """
         ...
 
     def batches(self) -> AsyncIterator[Batch]:

@@ -23,6 +23,7 @@ _COMMANDS = {
     "diagram": "Draw a chart, review a change of it, see what was taken.",
     "verify": "Explore the whole chart and check every property.",
     "scenario": "Run turn-taking scenarios on virtual time.",
+    "simulate": "Break a simulated system by seed, and check what is left.",
     "sessions": "List the sessions.",
     "why": "Explain a silence: where a call stands, and what kept it there.",
     "replay": "Take recorded calls through today's chart and compare.",
