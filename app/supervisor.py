@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import sys
-import tempfile
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -52,9 +51,7 @@ async def _supervise(settings: Settings, signals: Signals) -> None:
         say(f"voicechart is starting on {address_of(settings.host, listener)} in {settings.processes} processes")
         async with _open_log(settings) as url:
             say(f"  event log: {settings.bus_shown}")
-            with tempfile.TemporaryDirectory(prefix="voicechart-") as folder:
-                environment = {**os.environ, "VOICECHART_BUS": url}
-                await _Supervisor(listener, folder, environment, settings).run(signals)
+            await _Supervisor(listener, {**os.environ, "VOICECHART_BUS": url}, settings).run(signals)
 
 
 @asynccontextmanager
@@ -86,11 +83,8 @@ class BackOff:
 class _Supervisor:
     """Keeps a number of processes alive that take calls from one socket."""
 
-    def __init__(
-        self, listener: socket.socket, folder: str, environment: Mapping[str, str], settings: Settings
-    ) -> None:
+    def __init__(self, listener: socket.socket, environment: Mapping[str, str], settings: Settings) -> None:
         self._listener = listener
-        self._folder = folder
         self._environment = environment
         self._count = settings.processes
         self._drain_s = settings.drain_s
@@ -130,7 +124,7 @@ class _Supervisor:
 
     async def _start(self, number: int) -> Process:
         environment = dict(self._environment)
-        seat = Seat(number, self._count, self._listener.fileno(), self._folder)
+        seat = Seat(number, self._listener.fileno())
         seat.tell(environment)
         # The same command line, by the same Python. A session of its own: Ctrl-C in the terminal is ours to pass on.
         # Its input is its lifeline: however we end, it is closed, and the process ends too.

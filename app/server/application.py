@@ -24,7 +24,7 @@ from app.server.realtime import orchestrate
 from app.server.sessions import SessionController
 from app.version import VERSION
 
-__all__ = ["MAX_BODY_BYTES", "create_app"]
+__all__ = ["create_app"]
 
 MAX_BODY_BYTES = 256 * 1024
 """Largest request body: an offer with every codec and candidate has some 20 KiB."""

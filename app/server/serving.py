@@ -13,16 +13,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import uvicorn
-from litestar.types import ASGIApp
 
 from adapters.bus.port import EventBus
 from app.life import Signals, live, say
 from app.process import run_roles
 from app.runtime import Runtime
-from app.server.application import MAX_BODY_BYTES, create_app
+from app.server.application import create_app
 from app.server.drawings import draw
 from app.server.listener import Seat, address_of, listen
-from app.server.siblings import to_the_holder
 from app.settings import Settings
 from app.wiring import open_bus
 
@@ -62,24 +60,16 @@ async def _serve(settings: Settings, signals: Signals) -> None:
         say(f"voicechart is starting on {address_of(settings.host, listener)}")
         async with open_bus(settings) as bus:
             say(f"  event log: {settings.bus_shown}")
-            runtime = _runtime(bus, settings)
-            told = _Told("voicechart", started_at)
-            await _serve_roles(runtime, settings, signals, create_app(runtime), [listener], told)
+            await _serve_roles(bus, settings, signals, listener, _Told("voicechart", started_at))
 
 
 async def _serve_beside_others(settings: Settings, seat: Seat, signals: Signals) -> None:
     started_at = time.monotonic()
     signals.end_with(sys.stdin.fileno())
-    with seat.take() as listener, seat.open_side_door() as side_door:
+    with seat.take() as listener:
         async with open_bus(settings) as bus:
-            runtime = _runtime(bus, settings)
-            app = to_the_holder(create_app(runtime), runtime, seat.others, max_body=MAX_BODY_BYTES)
             told = _Told(f"voicechart process {seat.number}", started_at, beside_others=seat.number)
-            await _serve_roles(runtime, settings, signals, app, [listener, side_door], told)
-
-
-def _runtime(bus: EventBus, settings: Settings) -> Runtime:
-    return Runtime(bus, settings.roles, settings.session_streams, settings.log_retention_s)
+            await _serve_roles(bus, settings, signals, listener, told)
 
 
 class _Told(NamedTuple):
@@ -96,17 +86,18 @@ class _Told(NamedTuple):
 
 
 async def _serve_roles(
-    runtime: Runtime, settings: Settings, signals: Signals, app: ASGIApp, listeners: list[socket.socket], told: _Told
+    bus: EventBus, settings: Settings, signals: Signals, listener: socket.socket, told: _Told
 ) -> None:
+    runtime = Runtime(bus, settings.roles, settings.session_streams, settings.log_retention_s)
     server = _Server(
         uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="off", ws="websockets-sansio",
+            create_app(runtime), log_config=None, access_log=False, lifespan="off", ws="websockets-sansio",
             ws_max_size=MAX_FRAME_BYTES, ws_per_message_deflate=False, ws_ping_interval=5.0, ws_ping_timeout=5.0,
             timeout_graceful_shutdown=1, server_header=False,
         )
     )  # fmt: skip
     opened = asyncio.Event()
-    serving = asyncio.create_task(_accept(server, listeners, opened))
+    serving = asyncio.create_task(_accept(server, listener, opened))
     if not told.beside_others:
         opened.set()
     _draw_ahead()
@@ -118,7 +109,7 @@ async def _serve_roles(
     async def standing(roles: asyncio.Task[None]) -> str:
         opened.set()
         await _wait_ready(runtime, roles)
-        return await _standing(runtime, address_of(settings.host, listeners[0]), told)
+        return await _standing(runtime, address_of(settings.host, listener), told)
 
     try:
         await run_roles(runtime, settings, signals, standing, beside=[serving], parting=part, loaded=told.loaded)
@@ -130,10 +121,10 @@ async def _serve_roles(
         await asyncio.gather(serving, return_exceptions=True)
 
 
-async def _accept(server: _Server, listeners: list[socket.socket], opened: asyncio.Event) -> None:
+async def _accept(server: _Server, listener: socket.socket, opened: asyncio.Event) -> None:
     """Serve from when the doors are opened: at once, to say what is being waited for; beside others, when it can."""
     await opened.wait()
-    await server.serve(sockets=listeners)
+    await server.serve(sockets=[listener])
 
 
 def _draw_ahead() -> None:

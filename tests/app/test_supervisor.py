@@ -25,14 +25,12 @@ def test_what_was_well_for_a_while_is_started_again_at_once() -> None:
 def test_a_process_is_told_its_place_by_its_environment() -> None:
     environment: dict[str, str] = {}
     assert Seat.told(environment) is None
-    seat = Seat(2, 3, 7, "/run/doors")
-    seat.tell(environment)
-    assert Seat.told(environment) == seat
-    assert [door.name for door in seat.others] == ["1.sock", "3.sock"]
+    Seat(2, 7).tell(environment)
+    assert Seat.told(environment) == Seat(2, 7)
 
 
 def test_the_socket_of_the_place_is_the_one_that_listens() -> None:
-    with listen("127.0.0.1", 0) as listener, Seat(1, 1, os.dup(listener.fileno()), "").take() as taken:
+    with listen("127.0.0.1", 0) as listener, Seat(1, os.dup(listener.fileno())).take() as taken:
         listener.listen()
         assert taken.getsockname() == listener.getsockname()
         with socket.create_connection(taken.getsockname()):
