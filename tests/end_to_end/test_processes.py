@@ -7,11 +7,13 @@ import json
 import os
 import signal
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from tests.end_to_end.client import call_server, payload
 from tests.processes import all_gone, children
@@ -102,3 +104,47 @@ def test_what_cannot_work_is_said_and_not_tried_for_ever(
     log = refused.log.read_text()
     assert said in log
     assert "Traceback" not in log
+
+
+async def test_a_call_is_held_by_one_of_them_whichever_takes_its_offer(server: ServerProcess) -> None:
+    for _ in range(6):  # either may take it: that none of six went astray by chance is no accident
+        async with call_server(server.url) as client:
+            peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+            control, up = peer.createDataChannel("ctl"), asyncio.Event()
+            control.on("open", up.set)
+            peer.addTransceiver("audio")
+            try:
+                await peer.setLocalDescription(await peer.createOffer())
+                answer = await offer(server, client.session_id, peer.localDescription.sdp)
+                await peer.setRemoteDescription(RTCSessionDescription(**answer))
+                async with asyncio.timeout(WITHIN_S):
+                    await up.wait()
+                await client.type("what are your states")
+                await client.next_type("answer")
+                await client.say(type="hangup")
+                assert await client.closed() != 4409, "another process took the call over"
+            finally:
+                await peer.close()
+
+
+async def offer(server: ServerProcess, session_id: str, sdp: str) -> dict[str, str]:
+    """Offer by a connection of its own."""
+    async with httpx.AsyncClient() as http:
+        answered = await http.post(f"{server.url}/sessions/{session_id}/offer", json={"sdp": sdp, "type": "offer"})
+    assert answered.status_code == 200, answered.text
+    found: dict[str, str] = answered.json()
+    return found
+
+
+async def test_what_is_wrong_with_an_offer_is_said_by_any_of_them(server: ServerProcess) -> None:
+    async with call_server(server.url) as client, httpx.AsyncClient() as http:
+        for session_id, status in ((client.session_id, 400), (str(uuid.uuid4()), 404)):
+            for _ in range(4):
+                url = f"{server.url}/sessions/{session_id}/offer"
+                refused = await http.post(
+                    url, json={"sdp": "nonsense", "type": "offer"}, headers={"connection": "close"}
+                )
+                assert refused.status_code == status
+                assert refused.headers["content-type"] == "application/problem+json"
+        huge = await http.post(url, json={"sdp": "x" * 400_000, "type": "offer"})
+        assert huge.status_code in (400, 413)
