@@ -24,6 +24,7 @@ from adapters.bus.kafka_records import (
 )
 from adapters.bus.port import BusUnavailable, Command
 from adapters.bus.redis_link import COMMAND_S
+from statecharts.events import VoicechartError
 
 __all__ = ["CommitLog"]
 
@@ -82,16 +83,22 @@ class CommitLog:
 
         Raises:
             BusUnavailable: Not known whether it is there, or will be.
+            VoicechartError: The brokers lost what they had.
         """
         verdict: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
         self._verdicts[record.id] = verdict
         try:
-            [offset] = await self._link.append(Place(COMMITS, partition), encode_record(record))
-            if offset == self.states[partition].next:
-                # Nothing lies between: what it will be when it is read, it is now.
-                self._fold(partition, offset, record)
             with self._link.reachable():
                 async with asyncio.timeout(COMMAND_S):
+                    [offset] = await self._link.append(Place(COMMITS, partition), encode_record(record))
+                    if offset == self.states[partition].next:
+                        # Nothing lies between: what it will be when it is read, it is now.
+                        self._fold(partition, offset, record)
+                    elif offset < self.states[partition].next and not verdict.done():
+                        raise VoicechartError(
+                            f"Kafka lost what it had: partition {partition} of {COMMITS} was read to "
+                            f"{self.states[partition].next}, and now it goes on from {offset}. Start voicechart anew."
+                        )
                     return await verdict
         finally:
             self._verdicts.pop(record.id, None)

@@ -25,6 +25,8 @@ PRESENCE = "voice.presence"
 
 FETCH_MAX_WAIT_MS = 10
 """How long the broker may hold a read that finds nothing: short, since not every broker answers it early."""
+_LATE_MS = 2000
+"""Longest wait for the answer to a read beyond that."""
 MAX_RECORD_BYTES = 8 << 20
 START_S = 5.0
 ADMIN_S = 5.0
@@ -171,7 +173,7 @@ class KafkaLink:
         reader = AIOKafkaConsumer(
             bootstrap_servers=self._servers, group_id=None, enable_auto_commit=False, auto_offset_reset="none",
             fetch_max_wait_ms=self._fetch_max_wait_ms, max_partition_fetch_bytes=MAX_RECORD_BYTES,
-            retry_backoff_ms=20,
+            request_timeout_ms=self._fetch_max_wait_ms + _LATE_MS, retry_backoff_ms=20,
         )  # fmt: skip
         self._readers.add(reader)
         try:

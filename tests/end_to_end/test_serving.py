@@ -190,6 +190,8 @@ def test_a_port_in_use_is_said_in_words(tmp_path: Path) -> None:
     ("options", "code", "said"),
     [
         (["--bus", "redis://127.0.0.1:1/0"], 1, "cannot reach Redis"),
+        (["--bus", "kafka://127.0.0.1:1"], 1, "cannot reach Kafka at 127.0.0.1:1"),
+        (["--bus", "kafka://127.0.0.1:1,"], 2, "kafka://host:port,host:port"),
         (["--bus", "ftp://somewhere"], 2, "redis://"),
         (["--knowledge", "/nowhere/at/all"], 1, "/nowhere/at/all"),
         (["--host", "0.0.0.0"], 2, "--insecure"),
