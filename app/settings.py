@@ -36,7 +36,7 @@ _ICE_SERVER = re.compile(r"stuns?:[^?:@]+(:[0-9]+)?|turns?:[^?:@]+(:[0-9]+)?(\?t
 """What aiortc takes (RFC 7064 and 7065); it would refuse anything else only when somebody calls."""
 _BUS_SCHEMES = ("redis", "rediss", "unix", "memory", "kafka")
 _KAFKA = re.compile(
-    r"kafka://[\w.-]+(:[0-9]{1,5})?(,[\w.-]+(:[0-9]{1,5})?)*/?(\?fetch_max_wait_ms=[0-9]{1,5})?", re.ASCII
+    r"kafka://[\w.-]+(:[0-9]{1,5})?(,[\w.-]+(:[0-9]{1,5})?)*/?(\?fetch_max_wait_ms=[1-9][0-9]{0,4})?", re.ASCII
 )
 """The brokers to begin with, and how long one may hold a read that finds nothing."""
 

@@ -184,9 +184,10 @@ class CommitLog:
                 await self._begin_again(lost)
                 continue
             except KafkaError as error:
-                _log.warning("commits_not_read", error=str(error))
+                self._link.outage.began(COMMITS, BusUnavailable(f"{COMMITS} cannot be read: {error}"))
                 await asyncio.sleep(RETRY_S)
                 continue
+            self._link.outage.ended(COMMITS)
             for records in found.values():
                 for record in records:
                     self._take(record_of(record))

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.structs import RecordMetadata
 
 from adapters.bus.port import BusUnavailable
 from adapters.bus.redis_link import COMMAND_S, Outage
@@ -31,7 +32,7 @@ MAX_RECORD_BYTES = 8 << 20
 START_S = 5.0
 ADMIN_S = 5.0
 REPLICAS = 3
-"""Copies of each partition, where there are as many brokers."""
+"""Copies of each partition, where there are as many brokers; all but one must have what counts as written."""
 DEFAULT_PORT = 9092
 _TOPIC_EXISTS = 36
 _KEPT = {"retention.ms": "-1", "max.message.bytes": str(MAX_RECORD_BYTES)}
@@ -39,8 +40,8 @@ _CONFIGS = {
     EVENTS: _KEPT,
     COMMITS: _KEPT,  # its beginning may go only once a checkpoint stands for it: `trim` does both
     DLQ: _KEPT,
-    CHECKPOINTS: {"cleanup.policy": "compact", "max.message.bytes": str(MAX_RECORD_BYTES)},
-    PRESENCE: {"retention.ms": "600000"},
+    CHECKPOINTS: _KEPT | {"cleanup.policy": "compact,delete"},  # `delete` lets us drop the older ones ourselves
+    PRESENCE: {"retention.ms": "600000", "segment.ms": "600000"},
 }
 
 # An outage is told once, by us; the client tells it ten times a second.
@@ -99,11 +100,14 @@ class KafkaLink:
                     max_request_size=MAX_RECORD_BYTES, retry_backoff_ms=20,
                 )  # fmt: skip
                 await self._producer.start()
-                # Of its own: a broker answers a connection in order, and a read that waits would hold up the rest.
-                self._asker = await self.open_reader()
                 await self._make_topics({EVENTS: partitions})
                 found = len(await self._producer.partitions_for(EVENTS))
-                await self._make_topics({COMMITS: found, CHECKPOINTS: found, DLQ: found, PRESENCE: 1})
+                others = {COMMITS: found, CHECKPOINTS: found, DLQ: found, PRESENCE: 1}
+                await self._make_topics(others)
+                # Of its own: a broker answers a connection in order, and a read that waits would hold up the rest.
+                self._asker = await self.open_reader()
+                # Topics just made are not known to all brokers at once; calls do not wait for that as long as we do.
+                await self._asker.end_offsets([TopicPartition(topic, 0) for topic in others])
                 return found
 
     async def close(self) -> None:
@@ -138,13 +142,19 @@ class KafkaLink:
         """
         with self.reachable():
             async with asyncio.timeout(COMMAND_S):
-                sent = [
-                    await self._live_producer().send(
-                        place.topic, value, key=key.encode() or None, partition=place.partition
-                    )
-                    for place, key, value in records
-                ]
-                return [appended.offset for appended in await asyncio.gather(*sent)]
+                sent: list[asyncio.Future[RecordMetadata]] = []
+                try:
+                    for place, key, value in records:
+                        sent.append(
+                            await self._live_producer().send(
+                                place.topic, value, key=key.encode() or None, partition=place.partition
+                            )
+                        )
+                    return [appended.offset for appended in await asyncio.gather(*sent)]
+                except BaseException:
+                    for result in sent:
+                        result.cancel()  # nobody waits for it any more; it may still be appended
+                    raise
 
     async def ends(self, places: Sequence[Place]) -> dict[Place, int]:
         """Return the offset that the next record of each partition will have, or one within the last batch.
@@ -238,10 +248,11 @@ class KafkaLink:
         admin = AIOKafkaAdminClient(bootstrap_servers=self._servers, request_timeout_ms=round(ADMIN_S * 1000))
         try:
             await admin.start()
-            brokers = len((await admin.describe_cluster())["brokers"])
+            replicas = min(REPLICAS, len((await admin.describe_cluster())["brokers"]))
+            in_sync = {"min.insync.replicas": str(max(1, replicas - 1))}
             made = await admin.create_topics(
                 [
-                    NewTopic(topic, count, min(REPLICAS, brokers), topic_configs=_CONFIGS[topic])
+                    NewTopic(topic, count, replicas, topic_configs=_CONFIGS[topic] | in_sync)
                     for topic, count in partitions.items()
                 ]
             )

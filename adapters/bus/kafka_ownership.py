@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 
 import msgspec
 import structlog
@@ -131,7 +131,7 @@ class KafkaOwnership:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
         try:
-            await asyncio.gather(*(self._release(lease) for lease in self.leases))
+            await _all(self._release(lease) for lease in self.leases)
             await self._presence.announce("owner", self._owner, 0.0)
         except BusUnavailable as error:
             _log.info("leases_not_given_back", owner=self._owner, error=str(error))
@@ -222,7 +222,7 @@ class KafkaOwnership:
         }
         wanted = sorted(orphans)[: max(0, share - len(self._held))]
         wanted += sorted((orphans & self._orphans) - set(wanted))
-        await asyncio.gather(*(self._claim(partition) for partition in wanted))
+        await _all(self._claim(partition) for partition in wanted)
         self._orphans = orphans - set(self._held)
 
     async def _claim(self, partition: int) -> None:
@@ -241,6 +241,13 @@ class KafkaOwnership:
         if self._held.get(partition) == lease:
             del self._held[partition]
             self._new.discard(partition)
+
+
+async def _all(steps: Iterable[Coroutine[None, None, None]]) -> None:
+    """Take steps together, each to its end; raise what the first one raised that failed."""
+    for outcome in await asyncio.gather(*steps, return_exceptions=True):
+        if outcome is not None:
+            raise outcome
 
 
 def _stamped(envelope: Envelope, epoch: int) -> Envelope:

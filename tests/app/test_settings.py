@@ -78,7 +78,8 @@ def test_the_guides_names_for_the_bus_are_understood(monkeypatch: pytest.MonkeyP
     [
         ({"port": 99_999}, "port"), ({"port": "x"}, "--port"), ({"bus": "ftp://x"}, "redis://"),
         ({"bus": "kafka://"}, "kafka://host"), ({"bus": "kafka://one:9092,"}, "kafka://host"),
-        ({"bus": "kafka://one:9092/topic"}, "kafka://host"), ({"bus": "kafka://one?acks=0"}, "fetch_max_wait_ms"),
+        ({"bus": "kafka://one:9092/topic"}, "kafka://host"),
+        ({"bus": "kafka://one?fetch_max_wait_ms=0"}, "fetch_max_wait_ms"),
         ({"bus": "kafka://me:secret@one:9092"}, r"me:\*\*\*@one"),
         ({"roles": "singer"}, "gateway"), ({"roles": ""}, "roles"), ({"voice": "choir"}, "voice"),
         ({"ice_servers": "stun.example.org"}, "stun:host"), ({"ice_servers": "turn:me:secret@x"}, r"turn:me:\*\*\*@x"),

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+import signal
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
@@ -30,6 +35,8 @@ from tests.adapters.bus.steps import (
     session,
     something_waits,
 )  # fmt: skip
+
+ROOT = Path(__file__).parents[3]
 
 
 async def opened(broker: KafkaBroker) -> KafkaBus:
@@ -141,6 +148,77 @@ async def test_who_begins_after_a_trim_begins_where_the_others_are(here: KafkaBu
         assert len(await late.journal(session_id)) == 1
     await late.close()
     await owner.close()
+
+
+class OwnerProcess:
+    """An owner in a process of its own: it reads one batch, and commits it when told to."""
+
+    def __init__(self, broker: KafkaBroker) -> None:
+        self._command = [sys.executable, "-m", "tests.adapters.bus.kafka_owner", broker.url]
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert await self.says() == "read"
+
+    async def says(self) -> str:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        async with asyncio.timeout(WITHIN_S):
+            return (await self._process.stdout.readline()).decode().strip()
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    async def commit(self) -> str:
+        """Have it commit what it read; return how that went."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write(b"commit\n")
+        return await self.says()
+
+    async def stop(self) -> None:
+        assert self._process is not None
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        await self._process.communicate()
+
+
+@pytest.fixture
+async def owner_process(kafka_broker: KafkaBroker, here: KafkaBus) -> AsyncIterator[OwnerProcess]:
+    made = OwnerProcess(kafka_broker)
+    yield made
+    await made.stop()
+
+
+async def test_a_process_that_was_stopped_and_wakes_is_fenced(here: KafkaBus, owner_process: OwnerProcess) -> None:
+    session_id = session()
+    await here.publish(fact(session_id, 1))
+    await owner_process.start()
+    owner_process.signal(signal.SIGSTOP)
+    heir = here.own("heir")
+    batch = await next_of(heir.batches(), has_entries)
+    await heir.commit(batch.lease, commit_of(batch, session_id, b"heir"))
+    owner_process.signal(signal.SIGCONT)
+    assert await owner_process.commit() == "fenced"
+    assert await here.snapshot(session_id) == b"heir"
+    await heir.close()
+
+
+async def test_what_a_killed_process_had_read_and_not_committed_its_heir_reads(
+    here: KafkaBus, owner_process: OwnerProcess
+) -> None:
+    await here.publish(fact(session(), 1))
+    await owner_process.start()
+    owner_process.signal(signal.SIGKILL)
+    heir = here.own("heir")
+    batch = await next_of(heir.batches(), has_entries)
+    assert numbers(batch) == [1]
+    await heir.commit(batch.lease, Commit(upto=batch.entries[-1].position))
+    await heir.close()
 
 
 async def test_a_commit_of_megabytes_is_one_record(here: KafkaBus) -> None:
