@@ -2,29 +2,34 @@
 
 Nothing of Kafka's transactions is used, nor its consumer groups. A commit is one record, so it is there whole or not
 at all; every process reads the records of a partition in the same order and therefore agrees on which of them count
-(`kafka_records`). So outputs are derived once from each commit that happened, whoever wrote into the log meanwhile.
+(`kafka_state`). So outputs are derived once from each commit that happened, whoever wrote into the log meanwhile.
 """
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator, Sequence
 
 import structlog
 
-from adapters.bus.codec import encode_envelope
+from adapters.bus.codec import encode_envelope, request_again
 from adapters.bus.kafka_commits import CommitLog
 from adapters.bus.kafka_history import KafkaHistory
 from adapters.bus.kafka_link import EVENTS, KafkaLink, Place
 from adapters.bus.kafka_ownership import KafkaOwnership
 from adapters.bus.kafka_presence import Presence
+from adapters.bus.kafka_records import LetterTaken, Requested
 from adapters.bus.kafka_workers import MIN_IDLE_S, KafkaSubscription
-from adapters.bus.port import Command, LogEntry, TaskDelivery, partition_of
+from adapters.bus.port import Command, LogEntry, partition_of
 from adapters.bus.redis_ownership import LEASE_S
 from statecharts.events import Envelope
 
 __all__ = ["KafkaBus"]
 
 _log = structlog.get_logger()
+
+REQUEST_S = 60.0
+"""How long a request that follows from no commit is kept for workers to come."""
 
 
 class KafkaBus:
@@ -43,11 +48,12 @@ class KafkaBus:
         self.link = KafkaLink(url)
         self._wanted = partitions
         self._lease_s = lease_s
-        self._min_idle_s = min_idle_s
+        self.min_idle_s = min_idle_s
         self._presence = Presence(self.link)
         self._commits = CommitLog(self.link, self._presence, partitions)
         self._history = KafkaHistory(self.link, self._commits)
         self._owners: set[str] = set()
+        self._subscriptions: list[KafkaSubscription] = []
         self._mirror_told = False
 
     @property
@@ -65,6 +71,8 @@ class KafkaBus:
             raise
 
     async def close(self) -> None:
+        for subscription in self._subscriptions:
+            subscription.freeze()
         await self._commits.close()
         await self.link.close()
 
@@ -84,10 +92,27 @@ class KafkaBus:
         self._owners.add(owner)
         return KafkaOwnership(self.link, self._commits, self._presence, owner, self._lease_s)
 
-    def subscribe(self, kind: str, worker: str) -> AsyncIterator[TaskDelivery]:
-        return KafkaSubscription(
-            self.link, self._commits, self._presence, kind, worker, self._min_idle_s
-        ).deliveries()  # fmt: skip
+    async def request(self, kind: str, envelope: Envelope) -> None:
+        """Put a request before the workers of a kind, which follows from no commit and is soon forgotten."""
+        record = Requested(id=uuid.uuid4().hex, kind=kind, envelope=envelope, keep_s=REQUEST_S)
+        await self._commits.append(self._partition(envelope.session_id), record)
+
+    def subscribe(self, kind: str, worker: str) -> KafkaSubscription:
+        made = KafkaSubscription(self._commits, self._presence, kind, worker, self.min_idle_s)
+        self._subscriptions.append(made)
+        return made
+
+    async def dead_letters(self) -> list[Envelope]:
+        """Return what was put aside, the oldest first."""
+        await self._commits.catch_up(range(self.partitions))
+        letters = [letter for state in self._commits.states for letter in state.letters.values()]
+        return sorted(letters, key=lambda letter: letter.timestamp)
+
+    async def take_dead_letter(self, letter: Envelope, *, retry: bool) -> bool:
+        """Remove a dead letter; with `retry`, its request is handed out again, as a new one. False: it is not there."""
+        kind, request = request_again(letter) if retry else ("", None)
+        record = LetterTaken(id=uuid.uuid4().hex, event_id=letter.event_id, kind=kind, request=request)
+        return await self._commits.append(self._partition(letter.session_id), record) == "done"
 
     def listen(self, gateway: str) -> AsyncIterator[Command]:
         return self._commits.commands(gateway)

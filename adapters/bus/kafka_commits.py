@@ -11,19 +11,11 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from adapters.bus.kafka_link import CHECKPOINTS, COMMITS, KafkaLink, Place, Record, record_of
+from adapters.bus.kafka_link import CHECKPOINTS, COMMAND_S, COMMITS, KafkaLink, Place, Record, record_of
 from adapters.bus.kafka_presence import Presence
-from adapters.bus.kafka_records import (
-    CommitRecord,
-    Committed,
-    PartitionState,
-    Verdict,
-    decode_checkpoint,
-    decode_record,
-    encode_record,
-)
+from adapters.bus.kafka_records import CommitRecord, Committed, decode_record, encode_record
+from adapters.bus.kafka_state import PartitionState, Verdict, decode_checkpoint
 from adapters.bus.port import BusUnavailable, Command
-from adapters.bus.redis_link import COMMAND_S
 from statecharts.events import VoicechartError
 
 __all__ = ["CommitLog"]
@@ -54,6 +46,7 @@ class CommitLog:
     def __init__(self, link: KafkaLink, presence: Presence, partitions: int) -> None:
         self._link = link
         self._presence = presence
+        self.outage = link.outage
         self.states = [PartitionState() for _ in range(partitions)]
         self._reader: AIOKafkaConsumer | None = None
         self._tail: asyncio.Task[None] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import Sequence
@@ -11,7 +12,8 @@ import structlog
 from adapters.bus.codec import decode_entry, ordinal, session_of
 from adapters.bus.kafka_commits import CommitLog
 from adapters.bus.kafka_link import CHECKPOINTS, COMMITS, EVENTS, KafkaLink, Place
-from adapters.bus.kafka_records import Committed, Erased, decode_record, encode_checkpoint
+from adapters.bus.kafka_records import Committed, Erased, Settled, decode_record
+from adapters.bus.kafka_state import encode_checkpoint
 from adapters.bus.port import BusUnavailable, LogEntry
 
 __all__ = ["KafkaHistory"]
@@ -74,6 +76,7 @@ class KafkaHistory:
         if not partitions:
             return
         await self._commits.catch_up(partitions)
+        await self._settle_expired(partitions)
         stands: dict[int, int] = {}
         bounds: dict[Place, int] = {}
         for partition in partitions:
@@ -92,6 +95,13 @@ class KafkaHistory:
         await self._delete({place: bound for place, bound in bounds.items() if bound})
         await self._forget(partitions)
 
+    async def _settle_expired(self, partitions: Sequence[int]) -> None:
+        now = asyncio.get_running_loop().time()
+        for partition in partitions:
+            tasks = self._commits.states[partition].tasks
+            for number in [at for at, task in tasks.items() if task.changed_at + task.keep_s <= now]:
+                await self._commits.append(partition, Settled(id=uuid.uuid4().hex, task=number))
+
     async def _delete(self, bounds: dict[Place, int]) -> None:
         if not self._deletes or not bounds:
             return
@@ -101,7 +111,7 @@ class KafkaHistory:
             await self._link.ends(list(bounds))  # is it away?
             # Not asked again: one that cannot, such as the broker of the tests, breaks the connection every time.
             self._deletes = False
-            _log.warning("log_not_trimmed", advice="set retention.ms on voice.events and voice.dlq", error=str(error))
+            _log.warning("log_not_trimmed", advice="set retention.ms on voice.events", error=str(error))
 
     async def _forget(self, partitions: Sequence[int]) -> None:
         """Remember no longer what was void or erased in records that are gone."""

@@ -15,15 +15,17 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.structs import RecordMetadata
 
 from adapters.bus.port import BusUnavailable
-from adapters.bus.redis_link import COMMAND_S, Outage
+from adapters.bus.redis_link import Outage
 from statecharts.events import VoicechartError
 
-__all__ = ["CHECKPOINTS", "COMMITS", "DLQ", "EVENTS", "PRESENCE", "KafkaLink", "Place", "Record", "record_of"]
+__all__ = ["CHECKPOINTS", "COMMAND_S", "COMMITS", "EVENTS", "PRESENCE", "KafkaLink", "Place", "Record", "record_of"]
 
-EVENTS, COMMITS, CHECKPOINTS, DLQ = "voice.events", "voice.commits", "voice.checkpoints", "voice.dlq"
+EVENTS, COMMITS, CHECKPOINTS = "voice.events", "voice.commits", "voice.checkpoints"
 PRESENCE = "voice.presence"
 """Topics. All but the last have a partition for each of the bus's; presence has one."""
 
+COMMAND_S = 0.3
+"""Longest wait for an answer: a call that waits is dead air."""
 FETCH_MAX_WAIT_MS = 10
 """How long the broker may hold a read that finds nothing: short, since not every broker answers it early."""
 _LATE_MS = 2000
@@ -39,7 +41,6 @@ _KEPT = {"retention.ms": "-1", "max.message.bytes": str(MAX_RECORD_BYTES)}
 _CONFIGS = {
     EVENTS: _KEPT,
     COMMITS: _KEPT,  # its beginning may go only once a checkpoint stands for it: `trim` does both
-    DLQ: _KEPT,
     CHECKPOINTS: _KEPT | {"cleanup.policy": "compact,delete"},  # `delete` lets us drop the older ones ourselves
     PRESENCE: {"retention.ms": "600000", "segment.ms": "600000"},
 }
@@ -102,7 +103,7 @@ class KafkaLink:
                 await self._producer.start()
                 await self._make_topics({EVENTS: partitions})
                 found = len(await self._producer.partitions_for(EVENTS))
-                others = {COMMITS: found, CHECKPOINTS: found, DLQ: found, PRESENCE: 1}
+                others = {COMMITS: found, CHECKPOINTS: found, PRESENCE: 1}
                 await self._make_topics(others)
                 # Of its own: a broker answers a connection in order, and a read that waits would hold up the rest.
                 self._asker = await self.open_reader()

@@ -63,5 +63,9 @@ class Presence:
         self._until[role] = {name: until for name, until in self._until[role].items() if until > now}
         return sorted(self._until[role])
 
+    def until(self, role: str, name: str) -> float:
+        """Return until when somebody is alive, in the event loop's time; 0 for who was never heard of."""
+        return self._until[role].get(name, 0.0)
+
     def _note(self, said: _Announced) -> None:
         self._until[said.role][said.name] = asyncio.get_running_loop().time() + said.ttl_s

@@ -54,6 +54,8 @@ class KafkaBroker:
 
     def freeze(self) -> None:
         self._signal(signal.SIGSTOP)
+        assert self._process is not None
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)  # all of its threads stand still
 
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 import msgspec
 
 from adapters.bus.kafka import KafkaBus
-from adapters.bus.kafka_link import DLQ, EVENTS, Place
+from adapters.bus.kafka_link import EVENTS, Place
 from adapters.bus.memory import MemoryBus
 from adapters.bus.port import Batch, Commit, EventBus, Lease, Ownership, TaskDelivery, partition_of
 from adapters.bus.redis_streams import RedisStreamsBus
@@ -116,10 +116,9 @@ async def view(bus: Bus, stream: str) -> list[Envelope]:
 async def dead_letters(bus: Bus, session_id: str) -> list[Envelope]:
     if isinstance(bus, MemoryBus):
         return bus.dead
-    partition = partition_of(session_id, bus.partitions)
     if isinstance(bus, KafkaBus):
-        found = bus.link.read({Place(DLQ, partition): 0})
-        return [msgspec.json.decode(record.value, type=Envelope) async for record in found]
+        return await bus.dead_letters()
+    partition = partition_of(session_id, bus.partitions)
     return await view(bus, f"voice:dlq:{{p{partition:02d}}}")
 
 

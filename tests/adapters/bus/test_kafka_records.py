@@ -7,26 +7,28 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.bus.codec import dead_letter
 from adapters.bus.kafka_records import (
     Claimed,
     CommitRecord,
     Committed,
     Erased,
     GivenBack,
-    PartitionState,
+    LetterTaken,
     Released,
+    Requested,
     Settled,
     Taken,
-    decode_checkpoint,
     decode_record,
-    encode_checkpoint,
     encode_record,
 )
+from adapters.bus.kafka_state import LETTERS_KEPT, PartitionState, decode_checkpoint, encode_checkpoint
 from adapters.bus.port import Command
 from tests.adapters.bus.steps import fact, session
 
 SESSION = session()
 REQUEST = fact(SESSION, 1, "voice.rag.request")
+LETTER = dead_letter(REQUEST, "cannot be answered", 3, 0.0)
 small = st.integers(0, 4)
 
 
@@ -47,7 +49,17 @@ RECORDS: st.SearchStrategy[CommitRecord] = st.one_of(
     st.builds(commit, small, small, small),
     st.builds(Taken, id=st.just("t"), task=st.tuples(small, st.just(0)), attempt=small, worker=st.just("w")),
     st.builds(GivenBack, id=st.just("g"), task=st.tuples(small, st.just(0)), attempt=small, delay_s=st.just(0.0)),
-    st.builds(Settled, id=st.just("s"), task=st.tuples(small, st.just(0))),
+    st.builds(
+        Settled, id=st.just("s"), task=st.tuples(small, st.just(0)), letter=st.one_of(st.none(), st.just(LETTER))
+    ),
+    st.builds(Requested, id=st.just("q"), kind=st.just("tts"), envelope=st.just(REQUEST), keep_s=st.just(60.0)),
+    st.builds(
+        LetterTaken,
+        id=st.just("l"),
+        event_id=st.just(LETTER.event_id),
+        kind=st.just("rag"),
+        request=st.one_of(st.none(), st.just(REQUEST)),
+    ),
     st.builds(Erased, id=st.just("e"), session_id=st.just(SESSION), events_before=small),
 )
 WRITTEN = st.lists(RECORDS, max_size=30)
@@ -112,12 +124,33 @@ def test_of_two_owners_that_claim_at_once_the_first_in_the_log_has_it() -> None:
 
 def test_an_erased_session_leaves_no_state_and_no_request() -> None:
     state = folded([claims(0, 1), commit(1, 0, 3, {SESSION: b"a"}), Erased(id="", session_id=SESSION, events_before=3)])
-    assert (state.snapshots, state.tasks) == ({}, {})
+    assert (state.snapshots, state.tasks, state.letters) == ({}, {}, {})
     hides: Callable[..., bool] = state.hides
     assert hides(SESSION, fact=2)
     assert not hides(SESSION, fact=3)
     assert hides(SESSION, commit=1)
     assert not hides(session(), fact=0)
+
+
+def test_a_request_is_put_aside_by_the_first_who_settles_it_and_the_letter_is_taken_once() -> None:
+    records: list[CommitRecord] = [claims(0, 1), commit(1, 0, 3), Settled(id="", task=(1, 0))]
+    assert folded([*records, Settled(id="", task=(1, 0), letter=LETTER)]).letters == {}
+    records[2] = Settled(id="", task=(1, 0), letter=LETTER)
+    again = LetterTaken(id="", event_id=LETTER.event_id, kind="rag", request=REQUEST)
+    state = folded([*records, again])
+    assert (state.letters, list(state.tasks)) == ({}, [(3, 0)])
+    assert (state.tasks[(3, 0)].envelope, state.tasks[(3, 0)].attempts) == (REQUEST, 0)
+    assert list(folded([*records, again, again]).tasks) == [(3, 0)]
+
+
+def test_of_too_many_dead_letters_the_oldest_go() -> None:
+    state, kept = PartitionState(), LETTERS_KEPT
+    state.fold(0, claims(0, 1), 0.0)
+    state.fold(1, commit(1, 0, 3, requests=kept + 2), 0.0)
+    letters = [dead_letter(fact(SESSION, number), "no", 3, 0.0) for number in range(kept + 2)]
+    for number, letter in enumerate(letters):
+        state.fold(2 + number, Settled(id="", task=(1, number), letter=letter), 0.0)
+    assert list(state.letters) == [letter.event_id for letter in letters[2:]]
 
 
 def test_a_large_record_is_compressed_and_what_is_no_record_is_void() -> None:
