@@ -72,7 +72,7 @@ class KafkaBus:
 
     async def close(self) -> None:
         for subscription in self._subscriptions:
-            subscription.freeze()
+            subscription.stop()
         await self._commits.close()
         await self.link.close()
 

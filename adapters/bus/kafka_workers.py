@@ -109,17 +109,22 @@ class KafkaSubscription:
         return self._found.popleft()
 
     def freeze(self) -> None:
-        """Take nothing and give no sign of life any more, as a process that was stopped would; for tests."""
-        for task in (self._heart, self._looking):
-            if task is not None:
-                task.cancel()
-        self._closed, self._looking = True, None
+        """Give no sign of life any more, as a process that was stopped would; for tests."""
+        if self._heart is not None:
+            self._heart.cancel()
+
+    def stop(self) -> None:
+        """Take no more; what is in our hands is for the others after the usual time."""
+        self._closed = True
+        self.freeze()
+        if self._looking is not None:
+            self._looking.cancel()
 
     async def aclose(self) -> None:
         """Take no more; what is in our hands is for the others at once."""
         if self._closed:
             return
-        self.freeze()
+        self.stop()
         try:
             await asyncio.gather(*(self.give_back(place, attempts, 0.0) for place, attempts in self._held.items()))
             await self._presence.announce(self._role, self._name, 0.0)
