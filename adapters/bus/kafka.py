@@ -18,7 +18,7 @@ from adapters.bus.kafka_history import KafkaHistory
 from adapters.bus.kafka_link import EVENTS, KafkaLink, Place
 from adapters.bus.kafka_ownership import KafkaOwnership
 from adapters.bus.kafka_presence import Presence
-from adapters.bus.kafka_records import LetterTaken, Requested
+from adapters.bus.kafka_records import LetterTaken, Requested, Sent
 from adapters.bus.kafka_workers import MIN_IDLE_S, KafkaSubscription
 from adapters.bus.port import Command, LogEntry, partition_of
 from adapters.bus.redis_ownership import LEASE_S
@@ -103,16 +103,18 @@ class KafkaBus:
         return made
 
     async def dead_letters(self) -> list[Envelope]:
-        """Return what was put aside, the oldest first."""
         await self._commits.catch_up(range(self.partitions))
         letters = [letter for state in self._commits.states for letter in state.letters.values()]
         return sorted(letters, key=lambda letter: letter.timestamp)
 
     async def take_dead_letter(self, letter: Envelope, *, retry: bool) -> bool:
-        """Remove a dead letter; with `retry`, its request is handed out again, as a new one. False: it is not there."""
         kind, request = request_again(letter) if retry else ("", None)
         record = LetterTaken(id=uuid.uuid4().hex, event_id=letter.event_id, kind=kind, request=request)
         return await self._commits.append(self._partition(letter.session_id), record) == "done"
+
+    async def send(self, gateway: str, command: Command) -> None:
+        record = Sent(id=uuid.uuid4().hex, gateway=gateway, command=command)
+        await self._commits.append(self._partition(command.session_id), record)
 
     def listen(self, gateway: str) -> AsyncIterator[Command]:
         return self._commits.commands(gateway)
@@ -120,8 +122,8 @@ class KafkaBus:
     async def replay(self, session_id: str, after: str = "") -> list[LogEntry]:
         return await self._history.replay(self._partition(session_id), session_id, after)
 
-    async def journal(self, session_id: str) -> list[bytes]:
-        return await self._history.journal(self._partition(session_id), session_id)
+    async def journal(self, session_id: str, since: str = "") -> list[bytes]:
+        return await self._history.journal(self._partition(session_id), session_id, since)
 
     async def snapshot(self, session_id: str) -> bytes | None:
         partition = self._partition(session_id)

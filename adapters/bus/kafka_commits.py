@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from adapters.bus.kafka_link import CHECKPOINTS, COMMAND_S, COMMITS, KafkaLink, Place, Record, record_of
 from adapters.bus.kafka_presence import Presence
-from adapters.bus.kafka_records import CommitRecord, Committed, decode_record, encode_record
+from adapters.bus.kafka_records import CommitRecord, Committed, Sent, decode_record, encode_record
 from adapters.bus.kafka_state import PartitionState, Verdict, decode_checkpoint
 from adapters.bus.port import BusUnavailable, Command
 from statecharts.events import VoicechartError
@@ -209,6 +209,8 @@ class CommitLog:
         if isinstance(record, Committed) and verdict == "done":
             for gateway, command in record.commands:
                 self._hand_out(gateway, msgspec.structs.replace(command, epoch=record.epoch))
+        elif isinstance(record, Sent):
+            self._hand_out(record.gateway, record.command)
         self._tell_change()
 
     def _hand_out(self, gateway: str, command: Command) -> None:

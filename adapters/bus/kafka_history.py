@@ -49,16 +49,18 @@ class KafkaHistory:
                     found.append(entry)
         return found
 
-    async def journal(self, partition: int, session_id: str) -> list[bytes]:
-        """Return a session's journal records: those of commits that happened."""
+    async def journal(self, partition: int, session_id: str, since: str) -> list[bytes]:
+        """Return a session's journal records: those of commits that happened, from that of a fact on."""
+        first = ordinal(since)[0] if since else 0
         await self._commits.catch_up([partition])
         state = self._commits.states[partition]
         void, end = set(state.void), state.next
         found: list[bytes] = []
-        async for record in self._link.read({Place(COMMITS, partition): 0}):
+        async for record in self._link.read({Place(COMMITS, partition): state.commit_of(first)}):
             if record.offset >= end or record.offset in void or state.hides(session_id, commit=record.offset):
                 continue
-            if isinstance(commit := decode_record(record.value), Committed):
+            commit = decode_record(record.value)
+            if isinstance(commit, Committed) and commit.upto >= first:
                 found += [data for data in commit.journal if session_of(data) == session_id]
         return found
 
@@ -121,6 +123,7 @@ class KafkaHistory:
             state = self._commits.states[partition]
             first_fact, first_commit = events[Place(EVENTS, partition)], commits[Place(COMMITS, partition)]
             state.void = [offset for offset in state.void if offset >= first_commit]
+            state.marks = [(facts, offset) for facts, offset in state.marks if offset >= first_commit]
             state.erased = {
                 session_id: (facts, erased_at)
                 for session_id, (facts, erased_at) in state.erased.items()

@@ -19,6 +19,7 @@ __all__ = [
     "LetterTaken",
     "Released",
     "Requested",
+    "Sent",
     "Settled",
     "Taken",
     "TaskId",
@@ -65,6 +66,14 @@ class Committed(Struct, frozen=True, kw_only=True, tag="commit"):
     tasks: list[tuple[str, Envelope]]
     commands: list[tuple[str, Command]]
     journal: list[bytes]
+
+
+class Sent(Struct, frozen=True, kw_only=True, tag="send"):
+    """What one gateway asks of another."""
+
+    id: str
+    gateway: str
+    command: Command
 
 
 class Taken(Struct, frozen=True, kw_only=True, tag="take"):
@@ -119,7 +128,7 @@ class Erased(Struct, frozen=True, kw_only=True, tag="erase"):
     events_before: int
 
 
-CommitRecord = Claimed | Released | Committed | Requested | Taken | GivenBack | Settled | LetterTaken | Erased
+CommitRecord = Claimed | Released | Committed | Requested | Sent | Taken | GivenBack | Settled | LetterTaken | Erased
 
 
 _ENCODER = msgspec.msgpack.Encoder()

@@ -22,6 +22,7 @@ from adapters.bus.kafka_records import (
     LetterTaken,
     Released,
     Requested,
+    Sent,
     Settled,
     Taken,
     TaskId,
@@ -32,6 +33,8 @@ from statecharts.events import Envelope
 
 __all__ = ["PartitionState", "Task", "Verdict", "decode_checkpoint", "encode_checkpoint"]
 
+MARK_FACTS = 1_000
+"""Facts between two marks."""
 LETTERS_KEPT = 1_000
 """Most dead letters of a partition; the oldest go."""
 
@@ -69,6 +72,8 @@ class PartitionState(Struct):
     """Dead letters by their event id, oldest first."""
     void: list[int] = []
     """Offsets of commits that did not happen."""
+    marks: list[tuple[int, int]] = []
+    """Now and then, how many facts were folded before a commit, and its offset: where to begin to look for a fact's."""
     erased: dict[str, tuple[int, int]] = {}
     """Session: before which fact, and before which commit, nothing of it is to be shown."""
 
@@ -78,6 +83,8 @@ class PartitionState(Struct):
         match record:
             case None:
                 return "stale"
+            case Sent():
+                return "done"
             case Claimed() | Released():
                 return self._lease(record)
             case Committed():
@@ -93,6 +100,10 @@ class PartitionState(Struct):
                 return self._erase(offset, record)
             case _:
                 assert_never(record)
+
+    def commit_of(self, fact: int) -> int:
+        """Return an offset from which on the commit of a fact, and of all after it, is found; facts count from 1."""
+        return max((offset for facts, offset in self.marks if facts < fact), default=0)
 
     def hides(self, session_id: str, *, fact: int = -1, commit: int = -1) -> bool:
         """Return whether a fact or a commit's record is of a session that was erased after it."""
@@ -113,6 +124,8 @@ class PartitionState(Struct):
         if record.epoch != self.epoch or record.prev != self.committed:
             self.void.append(offset)
             return "fenced" if record.epoch != self.epoch else "stale"
+        if record.prev // MARK_FACTS < record.upto // MARK_FACTS:
+            self.marks.append((record.prev, offset))
         self.committed = record.upto
         for session_id, blob in record.snapshots.items():
             if blob:

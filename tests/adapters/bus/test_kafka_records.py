@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.bus import kafka_state
 from adapters.bus.codec import dead_letter
 from adapters.bus.kafka_records import (
     Claimed,
@@ -151,6 +153,17 @@ def test_of_too_many_dead_letters_the_oldest_go() -> None:
     for number, letter in enumerate(letters):
         state.fold(2 + number, Settled(id="", task=(1, number), letter=letter), 0.0)
     assert list(state.letters) == [letter.event_id for letter in letters[2:]]
+
+
+def test_what_led_to_a_fact_is_looked_for_not_far_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kafka_state, "MARK_FACTS", 10)
+    state = PartitionState()
+    state.fold(0, claims(0, 1), 0.0)
+    for number in range(30):
+        state.fold(1 + number, commit(1, 4 * number, 4 * number + 4), 0.0)
+    for fact_number in range(1, 121):
+        committed_at = 1 + (fact_number - 1) // 4
+        assert committed_at - 5 <= state.commit_of(fact_number) <= committed_at
 
 
 def test_a_large_record_is_compressed_and_what_is_no_record_is_void() -> None:
