@@ -169,5 +169,5 @@ wheel:
 [group("develop")]
 [no-exit-message]
 lock:
-    uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 pyproject.toml --extra piper --group checkout -o requirements.lock
+    uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 pyproject.toml --extra piper --extra kafka --group checkout -o requirements.lock
     uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 -c requirements.lock --group test -o requirements-test.lock

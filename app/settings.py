@@ -34,7 +34,11 @@ ROLES = ("gateway", "orchestrator", "workers")
 _HOME = Path(__file__).resolve().parents[1]
 _ICE_SERVER = re.compile(r"stuns?:[^?:@]+(:[0-9]+)?|turns?:[^?:@]+(:[0-9]+)?(\?transport=(udp|tcp))?")
 """What aiortc takes (RFC 7064 and 7065); it would refuse anything else only when somebody calls."""
-_BUS_SCHEMES = ("redis", "rediss", "unix", "memory")
+_BUS_SCHEMES = ("redis", "rediss", "unix", "memory", "kafka")
+_KAFKA = re.compile(
+    r"kafka://[\w.-]+(:[0-9]{1,5})?(,[\w.-]+(:[0-9]{1,5})?)*/?(\?fetch_max_wait_ms=[1-9][0-9]{0,4})?", re.ASCII
+)
+"""The brokers to begin with, and how long one may hold a read that finds nothing."""
 
 
 class BadSetting(VoicechartError):
@@ -58,8 +62,11 @@ def _known_roles(roles: tuple[str, ...]) -> tuple[str, ...]:
 def _known_bus(url: str) -> str:
     if url and urlsplit(url).scheme not in _BUS_SCHEMES:
         raise ValueError(
-            "a bus is redis://host:port/db, rediss://…, unix:///path or memory:// (leave it out to bring one's own)"
+            "a bus is redis://host:port/db, rediss://…, unix:///path, kafka://host:port or memory:// "
+            "(leave it out to bring one's own)"
         )
+    if url.startswith("kafka:") and _KAFKA.fullmatch(url) is None:
+        raise ValueError("Kafka is kafka://host:port,host:port; to it, ?fetch_max_wait_ms=10 may be added")
     return url
 
 
@@ -192,14 +199,18 @@ def _told(error: ValidationError, flags: Mapping[str, object]) -> str:
 
 
 def _bus_fallback(environment: Mapping[str, str]) -> str:
-    """Return the bus that `REDIS_URL` and `BROKER_TYPE` name, where nothing of ours does."""
+    """Return the bus that `BROKER_TYPE`, `REDIS_URL` and `KAFKA_BOOTSTRAP_SERVERS` name, where nothing of ours does."""
     if environment.get("VOICECHART_BUS") or _in_file("bus"):
         return ""
     broker = environment.get("BROKER_TYPE") or "redis_streams"
     if broker == "memory":
         return "memory://"
+    if broker == "kafka":
+        if servers := environment.get("KAFKA_BOOTSTRAP_SERVERS"):
+            return f"kafka://{servers}"
+        raise BadSetting("BROKER_TYPE is 'kafka', and KAFKA_BOOTSTRAP_SERVERS does not say where: host:port,host:port")
     if broker != "redis_streams":
-        raise BadSetting(f"BROKER_TYPE is {broker!r}; this version knows redis_streams and memory")
+        raise BadSetting(f"BROKER_TYPE is {broker!r}; this version knows redis_streams, memory and kafka")
     return environment.get("REDIS_URL", "")
 
 
@@ -220,4 +231,6 @@ def origin_of(name: str, flags: Mapping[str, object] | None = None) -> str:
         return f"VOICECHART_{top.upper()}"
     if _in_file(top):
         return CONFIG_FILE
-    return "REDIS_URL, BROKER_TYPE" if top == "bus" and _bus_fallback(os.environ) else "default"
+    if top != "bus" or not (fallback := _bus_fallback(os.environ)):
+        return "default"
+    return "KAFKA_BOOTSTRAP_SERVERS, BROKER_TYPE" if fallback.startswith("kafka:") else "REDIS_URL, BROKER_TYPE"

@@ -34,6 +34,7 @@ from app.runtime import Parts
 from app.settings import Settings
 from app.task_errors import first_of_ours
 from app.workers import LOCAL_KINDS
+from statecharts.events import VoicechartError
 
 __all__ = [
     "Bm25Answerer",
@@ -61,7 +62,7 @@ async def open_bus(settings: Settings) -> AsyncIterator[EventBus]:
         return
     embedded = None if settings.bus else EmbeddedValkey(Path(settings.data))
     url = settings.bus or await asyncio.to_thread(_start, embedded)
-    bus = RedisStreamsBus(url)
+    bus = _kafka(url) if url.startswith("kafka:") else RedisStreamsBus(url)
     try:
         await bus.start()
         try:
@@ -71,6 +72,17 @@ async def open_bus(settings: Settings) -> AsyncIterator[EventBus]:
     finally:
         if embedded is not None:
             await asyncio.to_thread(embedded.stop)
+
+
+def _kafka(url: str) -> EventBus:
+    if importlib.util.find_spec("aiokafka") is None:
+        raise VoicechartError(
+            f"the bus is {url}, and the client for Kafka is not installed. Install voicechart[kafka], or point --bus "
+            "(or VOICECHART_BUS) at a Redis-compatible server."
+        )
+    from adapters.bus.kafka import KafkaBus  # its client is an extra, and a twentieth of a start
+
+    return KafkaBus(url)
 
 
 @asynccontextmanager

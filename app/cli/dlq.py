@@ -50,7 +50,7 @@ def _options(command: _Command) -> _Command:
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else."),
         click.option("--data", help="Data folder of a server that brings its own log, running or not."),
-        click.option("--bus", help="Redis-compatible server that holds the log.  [default: as in the settings]"),
+        click.option("--bus", help="Where the log is.  [default: as in the settings]"),
     ):
         command = option(command)
     return command

@@ -13,7 +13,7 @@ __all__ = ["command"]
 
 
 @click.command(name="orchestrator")
-@click.option("--bus", help="Redis-compatible server that holds the log, redis://host:port/db.")
+@click.option("--bus", help="Where the log is: redis://host:port/db, or kafka://host:port.")
 def command(bus: str | None) -> NoReturn:
     """Run the charts of a fair share of the conversations. Start as many as you like; Ctrl-C ends one.
 

@@ -22,7 +22,7 @@ def place_options(command: _Command) -> _Command:
     """Add `--url`, `--bus` and `--data`."""
     for option in (
         click.option("--data", help="Data folder of a server that brings its own log, running or not."),
-        click.option("--bus", help="Redis-compatible server that holds the log."),
+        click.option("--bus", help="Where the log is."),
         click.option(
             "--url",
             type=SERVER_URL,

@@ -19,7 +19,7 @@ __all__ = ["command"]
 @click.command(name="serve")
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=int, help="Port to listen on.  [default: 8000]")
-@click.option("--bus", help="Redis-compatible server, redis://host:port/db.  [default: one of its own]")
+@click.option("--bus", help="Where the log is: redis://host:port/db, or kafka://host:port.  [default: its own]")
 @click.option("--roles", help="Some of gateway,orchestrator,workers.  [default: all]")
 @click.option("--processes", type=int, help="Serve in so many processes, each started again if it dies.")
 @click.option("--knowledge", help="Folder of .md and .txt files to answer from.  [default: about voicechart itself]")

@@ -15,7 +15,7 @@ __all__ = ["command"]
 
 @click.command(name="worker")
 @click.argument("kinds", nargs=-1, required=True, type=click.Choice(KINDS), metavar="KIND…")
-@click.option("--bus", help="Redis-compatible server that holds the log, redis://host:port/db.")
+@click.option("--bus", help="Where the log is: redis://host:port/db, or kafka://host:port.")
 @click.option("--knowledge", help="Folder of .md and .txt files to answer from.  [default: about voicechart itself]")
 def command(kinds: tuple[str, ...], bus: str | None, knowledge: str | None) -> NoReturn:
     """Serve requests of each KIND. Start as many as you like; Ctrl-C ends one.

@@ -12,7 +12,7 @@ from app.settings import BadSetting, load_settings, masked, origin_of
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("REDIS_URL", "BROKER_TYPE", "VOICECHART_INCLUDE_LOOPBACK"):
+    for name in ("REDIS_URL", "BROKER_TYPE", "KAFKA_BOOTSTRAP_SERVERS", "VOICECHART_INCLUDE_LOOPBACK"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -60,6 +60,12 @@ def test_the_guides_names_for_the_bus_are_understood(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("BROKER_TYPE", "memory")
     assert load_settings().bus == "memory://"
     monkeypatch.setenv("BROKER_TYPE", "kafka")
+    with pytest.raises(BadSetting, match="KAFKA_BOOTSTRAP_SERVERS"):
+        load_settings()
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "one:9092,two:9092")
+    assert load_settings().bus == "kafka://one:9092,two:9092"
+    assert origin_of("bus") == "KAFKA_BOOTSTRAP_SERVERS, BROKER_TYPE"
+    monkeypatch.setenv("BROKER_TYPE", "rabbit")
     with pytest.raises(BadSetting, match="BROKER_TYPE"):
         load_settings()
     monkeypatch.setenv("BROKER_TYPE", "")
@@ -71,6 +77,10 @@ def test_the_guides_names_for_the_bus_are_understood(monkeypatch: pytest.MonkeyP
     ("flags", "said"),
     [
         ({"port": 99_999}, "port"), ({"port": "x"}, "--port"), ({"bus": "ftp://x"}, "redis://"),
+        ({"bus": "kafka://"}, "kafka://host"), ({"bus": "kafka://one:9092,"}, "kafka://host"),
+        ({"bus": "kafka://one:9092/topic"}, "kafka://host"),
+        ({"bus": "kafka://one?fetch_max_wait_ms=0"}, "fetch_max_wait_ms"),
+        ({"bus": "kafka://me:secret@one:9092"}, r"me:\*\*\*@one"),
         ({"roles": "singer"}, "gateway"), ({"roles": ""}, "roles"), ({"voice": "choir"}, "voice"),
         ({"ice_servers": "stun.example.org"}, "stun:host"), ({"ice_servers": "turn:me:secret@x"}, r"turn:me:\*\*\*@x"),
     ],

@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.adapters.bus.kafka_broker import KafkaBroker
 from tests.end_to_end.client import call_server, payload
 from tests.processes import all_gone, children
 from tests.server_process import ROOT, ServerProcess
@@ -190,6 +191,8 @@ def test_a_port_in_use_is_said_in_words(tmp_path: Path) -> None:
     ("options", "code", "said"),
     [
         (["--bus", "redis://127.0.0.1:1/0"], 1, "cannot reach Redis"),
+        (["--bus", "kafka://127.0.0.1:1"], 1, "cannot reach Kafka at 127.0.0.1:1"),
+        (["--bus", "kafka://127.0.0.1:1,"], 2, "kafka://host:port,host:port"),
         (["--bus", "ftp://somewhere"], 2, "redis://"),
         (["--knowledge", "/nowhere/at/all"], 1, "/nowhere/at/all"),
         (["--host", "0.0.0.0"], 2, "--insecure"),
@@ -225,3 +228,24 @@ def test_a_server_of_ones_own_is_used_when_named(tmp_path: Path) -> None:
     finally:
         assert server.stop() == 0
         valkey.stop()
+
+
+async def test_a_conversation_goes_over_kafka(tmp_path: Path) -> None:
+    broker = KafkaBroker()
+    broker.start()
+    server = ServerProcess(tmp_path, "--voice", "espeak", "--bus", broker.url)
+    try:
+        await asyncio.to_thread(server.wait_ready)
+        async with call_server(server.url) as client:
+            await client.type("what are your states")
+            answer = payload(await client.next_type("answer"))
+            assert "five states" in str(answer["text"])
+            await client.next_type("tts_chunk")
+        async with httpx.AsyncClient(base_url=f"{server.url}/sessions/{client.session_id}") as about_it:
+            assert (await about_it.get("/turns")).json()[0]["user_text"] == "what are your states"
+            assert (await about_it.delete("")).is_success
+        assert await asyncio.to_thread(server.stop) == 0
+    finally:
+        server.process.kill()
+        broker.kill()
+    assert "Traceback" not in server.log.read_text()

@@ -1,4 +1,4 @@
-"""The bus in memory and on a real server: the same suite runs on both."""
+"""The bus in memory and on real servers: the same suite runs on all."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from adapters.bus.embedded_valkey import EmbeddedValkey
+from adapters.bus.kafka import KafkaBus
 from adapters.bus.memory import MemoryBus
 from adapters.bus.redis_link import Link
 from adapters.bus.redis_streams import RedisStreamsBus
+from tests.adapters.bus.kafka_broker import KafkaBroker
+from tests.adapters.bus.steps import Bus
 
 MIN_IDLE_S = 0.3
 
@@ -21,11 +24,22 @@ def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.stop()
 
 
-@pytest.fixture(params=["memory", "redis"])
-async def bus(request: pytest.FixtureRequest) -> AsyncIterator[MemoryBus | RedisStreamsBus]:
-    made: MemoryBus | RedisStreamsBus
+@pytest.fixture
+def kafka_broker() -> Iterator[KafkaBroker]:
+    # One for each test: it starts in a moment, and cannot be emptied.
+    broker = KafkaBroker()
+    broker.start()
+    yield broker
+    broker.kill()
+
+
+@pytest.fixture(params=["memory", "redis", "kafka"])
+async def bus(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
+    made: Bus
     if request.param == "memory":
         made = MemoryBus(4, min_idle_s=MIN_IDLE_S)
+    elif request.param == "kafka":
+        made = KafkaBus(request.getfixturevalue("kafka_broker").url, partitions=4, min_idle_s=MIN_IDLE_S)
     else:
         url = request.getfixturevalue("valkey_url")
         link = Link(url)

@@ -9,13 +9,15 @@ from collections.abc import AsyncIterator, Callable
 
 import msgspec
 
+from adapters.bus.kafka import KafkaBus
+from adapters.bus.kafka_link import EVENTS, Place
 from adapters.bus.memory import MemoryBus
 from adapters.bus.port import Batch, Commit, EventBus, Lease, Ownership, TaskDelivery, partition_of
 from adapters.bus.redis_streams import RedisStreamsBus
 from statecharts.events import Envelope
 
 WITHIN_S = 10.0
-Bus = MemoryBus | RedisStreamsBus
+Bus = MemoryBus | RedisStreamsBus | KafkaBus
 
 
 def session() -> str:
@@ -105,6 +107,8 @@ async def end(*tasks: asyncio.Task[None]) -> None:
 async def view(bus: Bus, stream: str) -> list[Envelope]:
     if isinstance(bus, MemoryBus):
         return bus.view(stream)
+    if isinstance(bus, KafkaBus):
+        return []  # it has none
     entries = await bus.link.range(stream, "-", 100)
     return [msgspec.json.decode(entry.data or b"", type=Envelope) for entry in entries]
 
@@ -112,6 +116,8 @@ async def view(bus: Bus, stream: str) -> list[Envelope]:
 async def dead_letters(bus: Bus, session_id: str) -> list[Envelope]:
     if isinstance(bus, MemoryBus):
         return bus.dead
+    if isinstance(bus, KafkaBus):
+        return await bus.dead_letters()
     partition = partition_of(session_id, bus.partitions)
     return await view(bus, f"voice:dlq:{{p{partition:02d}}}")
 
@@ -120,5 +126,7 @@ async def append_raw(bus: Bus, partition: int, data: bytes) -> None:
     """Write to the log what a stranger might."""
     if isinstance(bus, MemoryBus):
         await bus.publish_raw(partition, data)
+    elif isinstance(bus, KafkaBus):
+        await bus.link.append(Place(EVENTS, partition), data)
     else:
         await bus.link.call("XADD", f"voice:events:{{p{partition:02d}}}", "*", "data", data)

