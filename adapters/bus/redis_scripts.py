@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ACQUIRE", "ANNOUNCE", "COMMIT", "HOLD", "MEMBERS", "PUT_ASIDE", "RELEASE", "RENEW", "TAKE_LETTER"]
+__all__ = ["ACQUIRE", "ANNOUNCE", "COMMIT", "HOLD", "MEMBERS", "PUT_ASIDE", "RELEASE", "RENEW", "RETAKE", "TAKE_LETTER"]
 
 ACQUIRE = """
 -- KEYS lease, epoch; ARGV owner, ttl in ms. Returns the new epoch, or 0 if somebody has the lease.
@@ -60,6 +60,12 @@ for i = 4, #ARGV do
   end
 end
 return 1
+"""
+
+RETAKE = """
+-- KEYS tasks; ARGV group, worker, position. Returns the request, delivered once more, if this worker still has it.
+if not redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2])[1] then return {} end
+return redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[3])
 """
 
 PUT_ASIDE = """

@@ -14,7 +14,7 @@ import structlog
 from adapters.bus.codec import dead_letter, decode_entry, encode_envelope
 from adapters.bus.port import BusUnavailable
 from adapters.bus.redis_link import BLOCK_MS, Entry, Keys, Link, entries_of, streams_of
-from adapters.bus.redis_scripts import HOLD, PUT_ASIDE
+from adapters.bus.redis_scripts import HOLD, PUT_ASIDE, RETAKE
 from statecharts.events import Envelope
 
 __all__ = ["MIN_IDLE_S", "RedisDelivery", "RedisSubscription"]
@@ -220,8 +220,13 @@ class RedisSubscription:
 
     async def _take_due(self) -> None:
         while self._retries and self._retries[0][0] <= time.monotonic():
-            _, place, attempts = heapq.heappop(self._retries)
-            await self._claim([(place, attempts + 1)], 0)
+            _, place, attempts = self._retries[0]
+            stream = self._keys.tasks(self._kind, place[0])
+            again = entries_of(await self._link.script(RETAKE, [stream], self._kind, self._worker, place[1]))
+            heapq.heappop(self._retries)  # now, for the server may have been away
+            self._forget(place)  # another may have taken it while we were frozen
+            for entry in again:
+                await self._take(place[0], entry, attempts + 1)
 
     async def _take_orphans(self) -> None:
         """Take what is in the hands of the dead.

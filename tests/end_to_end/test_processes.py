@@ -73,6 +73,17 @@ def test_a_signal_ends_them_all_in_order(server: ServerProcess, number: signal.S
     assert "Traceback" not in log
 
 
+def test_one_that_does_not_end_is_killed_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICECHART_DRAIN_S", "0.5")
+    server = ServerProcess(tmp_path, "--voice", "espeak", "--processes", str(COUNT)).wait_ready()
+    log = until_told(server, "is ready after", COUNT)
+    below = children(server.process.pid)
+    os.kill(int(str(events(server, "process_started")[0]["pid"])), signal.SIGSTOP)
+    assert server.stop(signal.SIGTERM) == 0
+    assert all_gone(below, 3.0)
+    assert "Traceback" not in log
+
+
 def test_kill_9_of_the_one_that_watches_leaves_no_process_behind(server: ServerProcess) -> None:
     below = children(server.process.pid)
     assert len(below) > COUNT

@@ -16,7 +16,7 @@ from adapters.bus.embedded_valkey import EmbeddedValkey
 from adapters.bus.port import BusUnavailable, Command, Commit
 from adapters.bus.redis_link import Link
 from adapters.bus.redis_streams import RedisStreamsBus
-from tests.adapters.bus.steps import WITHIN_S, commit_of, fact, hand, has_entries, next_of, numbers, session
+from tests.adapters.bus.steps import WITHIN_S, ask, commit_of, fact, hand, has_entries, next_of, numbers, session
 
 
 @pytest.fixture
@@ -95,6 +95,20 @@ async def test_a_server_killed_and_restarted_loses_nothing_and_everybody_goes_on
     assert len(await mortal.replay(session_id)) == 51
     assert [line["event"] for line in logs if line["event"].startswith("bus_")] == ["bus_away", "bus_back"]
     await owner.close()
+
+
+async def test_what_was_to_be_tried_again_while_the_server_was_away_is_tried_when_it_is_back(
+    server: EmbeddedValkey, mortal: RedisStreamsBus
+) -> None:
+    await ask(mortal, fact(session(), 1, "voice.rag.request"))
+    deliveries = mortal.subscribe("rag", "w1")
+    delivery = await hand(deliveries)
+    server.kill()
+    await delivery.nack(0.1)
+    waiting = asyncio.create_task(hand(deliveries))
+    await asyncio.sleep(0.5)
+    await asyncio.to_thread(server.start)
+    assert (await waiting).attempts == 2
 
 
 async def test_workers_go_on_when_the_server_has_lost_their_groups(redis_bus: RedisStreamsBus, link: Link) -> None:

@@ -102,6 +102,17 @@ async def test_what_a_frozen_worker_has_in_hand_is_taken_and_not_taken_back_when
     assert await bus.dead_letters() == []
 
 
+async def test_what_was_given_back_by_a_frozen_worker_stays_with_who_has_taken_it(bus: Bus) -> None:
+    await ask(bus, fact(session(), 1, "voice.rag.request"))
+    frozen, other = bus.subscribe("rag", "frozen"), bus.subscribe("rag", "other")
+    late = await hand(frozen)
+    frozen.freeze()
+    delivery = await hand(other)
+    await late.nack(0.0)
+    assert not await something_waits(frozen)
+    await delivery.ack()
+
+
 async def test_what_ended_two_workers_is_handed_out_alone_and_takes_no_other_with_it(bus: Bus) -> None:
     await ask(bus, *(fact(session(), number, "voice.rag.request") for number in range(3)))
     for attempt in (1, 2):
