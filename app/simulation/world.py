@@ -14,6 +14,7 @@ from msgspec import Struct
 from adapters.bus.codec import ordinal
 from adapters.bus.port import partition_of
 from app.folding import JournalRecord
+from app.gateway.call import ERASED
 from app.history.checking import History, Violation, check, check_commits, endings
 from app.session_record import SessionRecord
 from app.simulation.caller import Caller
@@ -212,13 +213,12 @@ class _World:
 
     def _left_over(self, caller: Caller) -> list[Violation]:
         """Return what is still kept of a call that was to be deleted."""
-        history, part = (
-            self._history(caller, finished=True),
-            self._bus.parts[partition_of(caller.session_id, PARTITIONS)],
-        )
+        part = self._bus.parts[partition_of(caller.session_id, PARTITIONS)]
+        history = self._history(caller, finished=True)
         blob, erased = part.snapshots.get(caller.session_id), self._far.erased.get(caller.session_id)
-        if erased is not None and erased != part.epoch:
-            return []  # what came in late is kept by a later owner: it does not know
+        wanted = any(fact.payload.get("reason") == ERASED for fact in history.facts.values())
+        if not wanted and erased != part.epoch:
+            return []  # the wish never came to the log; or a later owner does not know of it, and keeps what came late
         left = [*(f"{record.event_type} in the journal" for record in history.journal)]
         left += [f"{fact.event_type} in the log" for fact in history.facts.values()]
         left += ["its state"] if blob is not None else []
