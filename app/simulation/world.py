@@ -107,7 +107,7 @@ class _World:
         self._loop = loop = SimulatedLoop(random)
         self._trace = Trace(loop.time)
         self._faults = Faults(random, loop, self._trace)
-        self._faults.on_kill = self._killed
+        self._faults.on_kill, self._faults.on_leave = self._killed, self._left
         self._bus = code.bus(PARTITIONS, lease_s=LEASE_S, min_idle_s=MIN_IDLE_S, clock=loop.unix_time)
         self._far = far = Far(self._bus, loop, random, self._trace, self._faults)
         self._failures: list[str] = []
@@ -177,6 +177,9 @@ class _World:
     def _killed(self, process: Process) -> None:
         self._killed_ones.append(process)
         next(host for host in self._hosts if host.process is process).restart_soon()
+
+    def _left(self, process: Process) -> None:
+        next(host for host in self._hosts if host.process is process).leave()
 
     def _judge(self, stuck: str, virtual_s: float) -> Outcome:
         kept = [caller for caller in self._callers if not caller.deleted]
