@@ -8,6 +8,7 @@ from statecharts.events import (
     IntentFailed,
     PlaybackDone,
     RagAnswerReady,
+    RagFailed,
     SttFinal,
     TimerFired,
     TtsChunkReady,
@@ -167,8 +168,10 @@ class AnswerGuards:
         return isinstance(fact, TtsFailed) and fact.voices_left > 0
 
     def guessing(self, fact: Event) -> bool:
-        """About the answer to words that may not be the last."""
-        return bool(self._context.guess) and fact.turn == self._context.turn + 1
+        """About the answer to words that may not be the last; not about that to an earlier guess."""
+        if not self._context.guess or fact.turn != self._context.turn + 1:
+            return False
+        return not isinstance(fact, RagFailed) or fact.request_id in ("", self._request("answer"))
 
     def of_cut(self, fact: Event) -> bool:
         """The report of what was heard of an answer that was cut."""
