@@ -168,9 +168,10 @@ class AnswerGuards:
         return isinstance(fact, TtsFailed) and fact.voices_left > 0
 
     def guessing(self, fact: Event) -> bool:
-        """About the answer to words that may not be the last; not about that to an earlier guess."""
+        """About the answer to words that may not be the last."""
         if not self._context.guess or fact.turn != self._context.turn + 1:
             return False
+        # A failure may be that of an earlier guess, which was given up.
         return not isinstance(fact, RagFailed) or fact.request_id in ("", self._request("answer"))
 
     def of_cut(self, fact: Event) -> bool:
