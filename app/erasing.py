@@ -8,7 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from adapters.bus.port import BusUnavailable, EventBus
-from statecharts.events import Connected, Envelope, SessionStarted
+from statecharts.events import Envelope, SessionStarted
 
 __all__ = ["Eraser"]
 
@@ -17,7 +17,6 @@ _log = structlog.get_logger()
 LATE_S = 60.0
 """So long results of workers and reports of players may still come for a call that is erased: they are erased, too."""
 RETRY_S = 0.2
-_BEGINNINGS = (SessionStarted.event_type, Connected.event_type)
 
 
 class Eraser:
@@ -48,7 +47,7 @@ class Eraser:
         asked_at = self._asked_at.get(envelope.session_id)
         if asked_at is None:
             return False
-        begins = envelope.event_type in _BEGINNINGS and envelope.session_id not in self._waiting
+        begins = envelope.event_type == SessionStarted.event_type and envelope.session_id not in self._waiting
         if begins or self._clock() > asked_at + LATE_S:
             del self._asked_at[envelope.session_id]
             return False

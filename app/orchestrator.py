@@ -257,6 +257,7 @@ class Orchestrator:
                 missed = set()
                 await asyncio.sleep(PRESENCE_S / 4)
                 continue
+            self._forget_lost()
             orphans = [record for record in self._connected() if record.gateway not in alive]
             for record in orphans:
                 if record.gateway in missed:
@@ -265,6 +266,12 @@ class Orchestrator:
                     self._say(record.session_id, event)
             missed = {record.gateway for record in orphans}
             await asyncio.sleep(PRESENCE_S / 2)
+
+    def _forget_lost(self) -> None:
+        """Let go of partitions that others have by now: they keep time there, and watch over the clients."""
+        held = {lease.partition for lease in self._ownership.leases}
+        for partition in [partition for partition in self._conversations if partition not in held]:
+            self._close_partition(partition)
 
     def _connected(self) -> list[SessionRecord]:
         """Return the sessions of which a client is there, as far as anybody knows."""

@@ -8,6 +8,7 @@ from statecharts.events import (
     IntentFailed,
     PlaybackDone,
     RagAnswerReady,
+    RagFailed,
     SttFinal,
     TimerFired,
     TtsChunkReady,
@@ -168,7 +169,10 @@ class AnswerGuards:
 
     def guessing(self, fact: Event) -> bool:
         """About the answer to words that may not be the last."""
-        return bool(self._context.guess) and fact.turn == self._context.turn + 1
+        if not self._context.guess or fact.turn != self._context.turn + 1:
+            return False
+        # A failure may be that of an earlier guess, which was given up.
+        return not isinstance(fact, RagFailed) or fact.request_id in ("", self._request("answer"))
 
     def of_cut(self, fact: Event) -> bool:
         """The report of what was heard of an answer that was cut."""

@@ -77,7 +77,7 @@ class Caller:
 
     async def look(self) -> None:
         """See whether the line still holds; if not, come again."""
-        if not self.hung_up:
+        if not self.hung_up and not self.deleted:
             await self._line.linked()
 
     async def _act(self) -> None:

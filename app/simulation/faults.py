@@ -15,8 +15,8 @@ __all__ = ["HARD", "KINDS", "MIN_IDLE_S", "Faults", "Trace"]
 
 SOFT = ("lost request", "lost answer", "late request", "slow", "twice")
 """What happens to one call of the bus."""
-HARD = ("kill", "freeze", "cut off")
-"""What happens to a process."""
+HARD = ("kill", "freeze", "cut off", "leave")
+"""What happens to a process; it leaves when it is told to end, as by SIGTERM."""
 KINDS = (*HARD, *SOFT)
 
 MIN_IDLE_S = 1.5
@@ -78,6 +78,8 @@ class Faults:
         self.injected: Counter[str] = Counter()
         self.on_kill: Callable[[Process], None] = lambda process: None
         """Told of each process that is killed."""
+        self.on_leave: Callable[[Process], None] = lambda process: None
+        """Told of each process that is to end."""
 
     def draw(self, process: Process, what: str) -> str:
         """Return what goes wrong with a call of the bus that a process is about to make; mostly nothing."""
@@ -103,6 +105,8 @@ class Faults:
                 self._loop.kill(process)
                 self.on_kill(process)
                 self._fall_silent(process, math.inf)
+            case "leave":
+                self.on_leave(process)
             case "freeze":
                 seconds = self._random.choice((0.1, 0.5, 1.5, 2.5))
                 self._loop.freeze(process, seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from random import Random
 from typing import cast
@@ -11,7 +12,7 @@ from msgspec import Struct
 
 from adapters.answers.port import Judgement, Sentence
 from adapters.bus.memory import MemoryBus
-from adapters.bus.port import EventBus
+from adapters.bus.port import BusUnavailable, EventBus
 from app.gateway.call import Call
 from app.gateway.gateway import Gateway
 from app.gateway.services import CallServices
@@ -110,12 +111,15 @@ class Host:
         self._policy = policy
         self._on_failure = on_failure
         self._starts = 0
+        self._leave: list[Callable[[], Coroutine[object, object, None]]] = []
+        self._leaving = False
         self.process = Process(name)
         self.gateway: SimulatedGateway | None = None
 
     def start(self) -> None:
         """Start the role in a new process."""
         self._starts += 1
+        self._leave, self._leaving = [], False
         name = f"{self.name}.{self._starts}"
         self.process = process = Process(name)
         self._far.trace.add(name, "starts")
@@ -127,17 +131,34 @@ class Host:
         """Start the role again after a while: its process was killed, or has failed."""
         self._far.loop.call_later(self._far.random.random() * RESTART_S, self.start, context=self._far.loop.outside)
 
+    def leave(self) -> None:
+        """Let the role end in order, if it knows how, and start it again."""
+        if self._leave and not self._leaving:
+            self._leaving = True
+            self._far.loop.spawn(self.process, self._end_in_order(self.process), "leaving")
+
+    async def _end_in_order(self, process: Process) -> None:
+        with contextlib.suppress(BusUnavailable):
+            for leave in self._leave:
+                await leave()
+        if self._far.faults.running:
+            self._far.trace.add(process.name, "has left")
+            self._far.faults.strike(process, "kill")
+
     def _roles(self, name: str, bus: EventBus) -> list[Coroutine[object, object, None]]:
         clock, code, random = self._far.loop.unix_time, self._code, self._far.random
         match self.name.split("-")[0]:
             case "orchestrator":
                 made = code.orchestrator(bus, name, self._policy, _PHRASES, _FIGURES, mirrored=False, clock=clock)
+                self._leave = [made.leave]
                 return [made.run()]
             case "worker":
-                return [
-                    Worker(bus, "intent", name, classify_requests(_Classifier()), clock).run(),
-                    Worker(bus, "rag", name, answer_requests(_Answerer(random)), clock).run(),
+                workers = [
+                    Worker(bus, "intent", name, classify_requests(_Classifier()), clock),
+                    Worker(bus, "rag", name, answer_requests(_Answerer(random)), clock),
                 ]
+                self._leave = [worker.leave for worker in workers]
+                return [worker.run() for worker in workers]
             case _:
                 self.gateway = code.gateway(bus, name, clock)
                 return [self.gateway.run()]
@@ -152,7 +173,7 @@ class Host:
         self._far.obeyed.append((call.session_id, obeyed))
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        if task.cancelled() or not self._far.faults.running:
+        if task.cancelled() or self._leaving or not self._far.faults.running:
             return
         error = task.exception()
         self._on_failure(f"{task.get_name()} ended by itself: {_told(error)}")

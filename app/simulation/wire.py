@@ -85,6 +85,7 @@ class Wire:
         fault = far.faults.draw(self._process, what)
         if fault in HARD:
             far.faults.strike(self._process, fault)
+            await asyncio.sleep(0)  # here it stands still, or ends
         if far.random.random() < 0.3:
             await asyncio.sleep(far.random.random() * HOP_S)
         while self._process.name in far.faults.cut_off:  # noqa: ASYNC110 - nobody tells it

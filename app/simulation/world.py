@@ -14,6 +14,7 @@ from msgspec import Struct
 from adapters.bus.codec import ordinal
 from adapters.bus.port import partition_of
 from app.folding import JournalRecord
+from app.gateway.call import ERASED
 from app.history.checking import History, Violation, check, check_commits, endings
 from app.session_record import SessionRecord
 from app.simulation.caller import Caller
@@ -106,7 +107,7 @@ class _World:
         self._loop = loop = SimulatedLoop(random)
         self._trace = Trace(loop.time)
         self._faults = Faults(random, loop, self._trace)
-        self._faults.on_kill = self._killed
+        self._faults.on_kill, self._faults.on_leave = self._killed, self._left
         self._bus = code.bus(PARTITIONS, lease_s=LEASE_S, min_idle_s=MIN_IDLE_S, clock=loop.unix_time)
         self._far = far = Far(self._bus, loop, random, self._trace, self._faults)
         self._failures: list[str] = []
@@ -177,6 +178,9 @@ class _World:
         self._killed_ones.append(process)
         next(host for host in self._hosts if host.process is process).restart_soon()
 
+    def _left(self, process: Process) -> None:
+        next(host for host in self._hosts if host.process is process).leave()
+
     def _judge(self, stuck: str, virtual_s: float) -> Outcome:
         kept = [caller for caller in self._callers if not caller.deleted]
         histories = [self._history(caller, finished=not stuck) for caller in kept]
@@ -212,13 +216,12 @@ class _World:
 
     def _left_over(self, caller: Caller) -> list[Violation]:
         """Return what is still kept of a call that was to be deleted."""
-        history, part = (
-            self._history(caller, finished=True),
-            self._bus.parts[partition_of(caller.session_id, PARTITIONS)],
-        )
+        part = self._bus.parts[partition_of(caller.session_id, PARTITIONS)]
+        history = self._history(caller, finished=True)
         blob, erased = part.snapshots.get(caller.session_id), self._far.erased.get(caller.session_id)
-        if erased is not None and erased != part.epoch:
-            return []  # what came in late is kept by a later owner: it does not know
+        wanted = any(fact.payload.get("reason") == ERASED for fact in history.facts.values())
+        if not wanted and erased != part.epoch:
+            return []  # the wish never came to the log; or a later owner does not know of it, and keeps what came late
         left = [*(f"{record.event_type} in the journal" for record in history.journal)]
         left += [f"{fact.event_type} in the log" for fact in history.facts.values()]
         left += ["its state"] if blob is not None else []

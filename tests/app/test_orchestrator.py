@@ -20,6 +20,7 @@ from app.workers import Worker, answer_requests, classify_requests
 from statecharts.delivery import MAX_ATTEMPTS
 from statecharts.effects import Drop
 from statecharts.events import (
+    Connected,
     Envelope,
     IntentDetected,
     PlaybackDone,
@@ -188,6 +189,18 @@ async def test_clients_of_a_dead_gateway_are_waited_for() -> None:
         await made.bus.announce("gateway", "gateway-test", 0.0)
         record = await made.until(lambda record: record.context.detached)
         assert not record.context.connected
+
+
+async def test_who_lost_a_partition_says_nothing_of_its_clients_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.orchestrator.PRESENCE_S", 0.1)
+    async with harness() as made:
+        for part in made.bus.parts:  # another one has them all
+            part.epoch, part.owner, part.expires_at = part.epoch + 1, "heir", float("inf")
+        await asyncio.sleep(0.5)  # it has looked after its leases meanwhile
+        await made.bus.announce("gateway", "gateway-test", 0.0)
+        await asyncio.sleep(0.5)
+        said = [entry.envelope for part in made.bus.parts for entry in part.log if entry.envelope is not None]
+        assert [fact.event_type for fact in said] == [Connected.event_type]
 
 
 async def test_every_event_is_journalled_with_before_and_after() -> None:

@@ -18,6 +18,7 @@ from statecharts.events import (
     Connected,
     IntentDetected,
     RagAnswerReady,
+    RagFailed,
     SpeechStarted,
     SpeechStopped,
     SttFinal,
@@ -87,6 +88,18 @@ def test_a_late_result_of_a_wrong_guess_is_not_the_answer_to_other_words() -> No
     drive.take(SpeechStopped(silence_s=0.16), after_s=1.0)
     drive.take(SttFinal(text="how old is the bridge in Rome"), after_s=0.1)
     late = drive.take(RagAnswerReady(text="Wrong.", is_final=True, source="a.md", turn=1, request_id="1.answer.g1"))
+    assert isinstance(late[0], Drop)
+    told(drive, text="It is Roman.", guess=2)
+    drive.wait(0.3)
+    assert [effect.text for effect in drive.effects if isinstance(effect, Speak)] == ["It is Roman."]
+
+
+def test_a_late_failure_of_a_wrong_guess_is_not_that_of_other_words() -> None:
+    drive = paused(connected())
+    drive.take(SpeechStarted(), after_s=0.1)
+    drive.take(SpeechStopped(silence_s=0.16), after_s=1.0)
+    drive.take(SttFinal(text="how old is the bridge in Rome"), after_s=0.1)
+    late = drive.take(RagFailed(error="gone", turn=1, request_id="1.answer.g1"))
     assert isinstance(late[0], Drop)
     told(drive, text="It is Roman.", guess=2)
     drive.wait(0.3)
