@@ -98,7 +98,10 @@ class AudioWorker:
         for task in self._standing:
             task.cancel()
         await asyncio.gather(*self._standing, return_exceptions=True)
-        await self._bus.announce(self._kind, self._name, 0.0)
+        try:
+            await self._bus.announce(self._kind, self._name, 0.0)
+        except BusUnavailable as error:
+            _log.debug("leave_not_announced", kind=self._kind, error=str(error))
         if self._in_work:
             await asyncio.wait(self._in_work)
 
