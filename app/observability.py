@@ -40,6 +40,16 @@ class EventFigures:
             registry=self.registry,
         )
 
+        self._late = Counter(
+            "voicechart_late_replies",
+            "Speech and words of tts and stt workers that nobody waited for any more.",
+            registry=self.registry,
+        )
+
+    def count_late(self) -> None:
+        """Note a reply to a request that is over."""
+        self._late.inc()
+
     def note_duck(self, took_s: float) -> None:
         """Note how long a reflex took inside the gateway."""
         self._ducks.observe(took_s)

@@ -35,7 +35,7 @@ async def run_roles(
     roles: asyncio.Task[None] | None = None
     stop = asyncio.create_task(signals.stop.wait())
     try:
-        loading = asyncio.create_task(load_parts(settings, runtime.roles, loaded))
+        loading = asyncio.create_task(load_parts(settings, runtime.roles, loaded, runtime.bus))
         await asyncio.wait([loading, stop], return_when=asyncio.FIRST_COMPLETED)
         if stop.done():
             loading.cancel()

@@ -12,11 +12,14 @@ import structlog
 
 from adapters.answers.port import Answerer, IntentClassifier
 from adapters.bus.port import BusUnavailable, EventBus
+from adapters.lane.pool import WorkerPool
+from adapters.lane.port import MediaLane
 from app.gateway.gateway import Gateway
 from app.gateway.services import CallServices
 from app.observability import EventFigures
 from app.orchestrator import Orchestrator
 from app.workers import Work, Worker, answer_requests, classify_requests
+from app.workers_audio import AudioWork, AudioWorker
 from statecharts.phrases import Phrases
 from statecharts.policy import Policy
 
@@ -35,6 +38,14 @@ class Parts:
     call_services: CallServices | None = None
     classifier: IntentClassifier | None = None
     answerer: Answerer | None = None
+    lane: MediaLane | None = None
+    """Where audio goes to other processes, and comes from them."""
+    remote: Sequence[str] = ()
+    """Kinds of workers that the gateway asks."""
+    pool: WorkerPool | None = None
+    """Asks them."""
+    audio_works: dict[str, AudioWork] = field(default_factory=dict)
+    """What each kind of worker does that answers by the lane."""
 
     @property
     def works(self) -> dict[str, Work]:
@@ -68,6 +79,7 @@ class Runtime:
     gateway: Gateway | None = None
     orchestrator: Orchestrator | None = None
     workers: list[Worker] = field(default_factory=list)
+    audio_workers: list[AudioWorker] = field(default_factory=list)
     draining: bool = False
 
     async def run(self, parts: Parts, started: asyncio.Event) -> None:
@@ -89,11 +101,18 @@ class Runtime:
             if parts.call_services is not None:
                 self.gateway = Gateway(self.bus, parts.call_services, self.clock, self.figures.note_duck)
                 group.create_task(self.gateway.run(), name="gateway")
+                if parts.pool is not None:
+                    group.create_task(parts.pool.run(self.gateway.name, self.figures.count_late), name="worker-pool")
+            for kind, audio_work in parts.audio_works.items():
+                assert parts.lane is not None
+                audio_worker = AudioWorker(self.bus, parts.lane, kind, f"{kind}-{suffix}", audio_work)
+                self.audio_workers.append(audio_worker)
+                group.create_task(audio_worker.run(), name=f"{kind}-worker")
             started.set()
 
     async def leave(self) -> None:
         """Let the other processes have what is shared out: finish what is in work, take nothing new."""
-        leaving = [role.leave() for role in (self.orchestrator, *self.workers) if role is not None]
+        leaving = [role.leave() for role in (self.orchestrator, *self.workers, *self.audio_workers) if role is not None]
         await asyncio.gather(*leaving)
 
     async def missing(self) -> list[str]:
@@ -104,7 +123,8 @@ class Runtime:
             return ["models are still loading"]
         try:
             await self.bus.ping()
-            roles = {role: await self.bus.members(role) for role in ("orchestrator", "intent", "rag")}
+            needed = ("orchestrator", "intent", "rag", *self.parts.remote)
+            roles = {role: await self.bus.members(role) for role in needed}
         except BusUnavailable as error:
             return [str(error)]
         missing = [f"no {role} is alive" for role, names in roles.items() if not names]

@@ -31,6 +31,8 @@ __all__ = ["CONFIG_FILE", "ROLES", "BadSetting", "Settings", "load_settings", "m
 
 CONFIG_FILE = "voicechart.toml"
 ROLES = ("gateway", "orchestrator", "workers")
+AUDIO_KINDS = ("tts", "stt")
+"""Workers that answer a gateway by the media lane."""
 _HOME = Path(__file__).resolve().parents[1]
 _ICE_SERVER = re.compile(r"stuns?:[^?:@]+(:[0-9]+)?|turns?:[^?:@]+(:[0-9]+)?(\?transport=(udp|tcp))?")
 """What aiortc takes (RFC 7064 and 7065); it would refuse anything else only when somebody calls."""
@@ -57,6 +59,12 @@ def _known_roles(roles: tuple[str, ...]) -> tuple[str, ...]:
             f"roles are some of {', '.join(ROLES)}, separated by commas; not {', '.join(unknown) or 'none'}"
         )
     return roles
+
+
+def _known_remote(kinds: tuple[str, ...]) -> tuple[str, ...]:
+    if unknown := [kind for kind in kinds if kind not in AUDIO_KINDS]:
+        raise ValueError(f"workers of {', '.join(AUDIO_KINDS)} can be asked for, separated by commas; not {unknown[0]}")
+    return tuple(dict.fromkeys(kinds))
 
 
 def _known_bus(url: str) -> str:
@@ -114,6 +122,8 @@ class Settings(BaseSettings):
     data: Annotated[Path, AfterValidator(Path.expanduser)] = Field(default_factory=_default_data)
     voice: Literal["piper", "espeak", "edge"] = "piper"
     model: str = "tiny.en"
+    remote: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_known_remote)] = ()
+    """Which models (`tts`, `stt`) a gateway does not load: it asks workers."""
     insecure: bool = False
     """Listen to other machines although nobody has to sign in."""
     drain_s: float = Field(8.0, ge=0, allow_inf_nan=False)

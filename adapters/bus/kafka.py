@@ -20,16 +20,13 @@ from adapters.bus.kafka_ownership import KafkaOwnership
 from adapters.bus.kafka_presence import Presence
 from adapters.bus.kafka_records import LetterTaken, Requested, Sent
 from adapters.bus.kafka_workers import MIN_IDLE_S, KafkaSubscription
-from adapters.bus.port import Command, LogEntry, partition_of
+from adapters.bus.port import REQUEST_S, Command, LogEntry, partition_of
 from adapters.bus.redis_ownership import LEASE_S
 from statecharts.events import Envelope
 
 __all__ = ["KafkaBus"]
 
 _log = structlog.get_logger()
-
-REQUEST_S = 60.0
-"""How long a request that follows from no commit is kept for workers to come."""
 
 
 class KafkaBus:
@@ -93,7 +90,6 @@ class KafkaBus:
         return KafkaOwnership(self.link, self._commits, self._presence, owner, self._lease_s)
 
     async def request(self, kind: str, envelope: Envelope) -> None:
-        """Put a request before the workers of a kind, which follows from no commit and is soon forgotten."""
         record = Requested(id=uuid.uuid4().hex, kind=kind, envelope=envelope, keep_s=REQUEST_S)
         await self._commits.append(self._partition(envelope.session_id), record)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
@@ -15,6 +16,7 @@ from adapters.bus.memory_ownership import MemoryOwnership, Partition
 from adapters.bus.memory_workers import MIN_IDLE_S, MemorySubscription, Task
 from adapters.bus.port import (
     JOURNAL_MARGIN_S,
+    REQUEST_S,
     BusUnavailable,
     Command,
     Commit,
@@ -91,6 +93,12 @@ class MemoryBus:
 
     def own(self, owner: str) -> MemoryOwnership:
         return MemoryOwnership(self, owner)
+
+    async def request(self, kind: str, envelope: Envelope) -> None:
+        now = asyncio.get_running_loop().time()
+        self.tasks[kind] = {number: task for number, task in self.tasks[kind].items() if task.until > now}
+        self._add_task(kind, envelope, now + REQUEST_S)
+        self._bell.ring(kind)
 
     def subscribe(self, kind: str, worker: str) -> MemorySubscription:
         return MemorySubscription(self, kind)
@@ -220,9 +228,9 @@ class MemoryBus:
         for kind in sorted({kind for kind, _ in commit.tasks}):
             self._bell.ring(kind)
 
-    def _add_task(self, kind: str, envelope: Envelope) -> None:
+    def _add_task(self, kind: str, envelope: Envelope, until: float = math.inf) -> None:
         self._numbers += 1
-        self.tasks[kind][self._numbers] = Task(self._numbers, envelope)
+        self.tasks[kind][self._numbers] = Task(self._numbers, envelope, until=until)
 
     def ring(self, kind: str) -> None:
         """Wake the workers of a kind."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Self
 
 from msgspec import Struct
@@ -27,6 +28,8 @@ class Task(Struct):
     attempts: int = 0
     free_at: float = 0.0
     """Event-loop time from which it may be handed out (again)."""
+    until: float = math.inf
+    """Event-loop time from which nobody waits for it any more."""
     held: bool = False
     """Whether it is in the hands of a worker that lives."""
     orphan: bool = False
@@ -50,7 +53,7 @@ class MemorySubscription:
         loop = asyncio.get_running_loop()
         while not self._closed:
             now = loop.time()
-            open_tasks = [task for task in self._bus.tasks[self._kind].values() if not task.held]
+            open_tasks = [task for task in self._bus.tasks[self._kind].values() if not task.held and task.until > now]
             free = next((task for task in open_tasks if task.free_at <= now and self._may_take(task)), None)
             if free is not None:
                 return self._hand_out(free)

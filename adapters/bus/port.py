@@ -17,6 +17,7 @@ from statecharts.events import Envelope, VoicechartError
 
 __all__ = [
     "JOURNAL_MARGIN_S",
+    "REQUEST_S",
     "Batch",
     "BusUnavailable",
     "Command",
@@ -34,6 +35,8 @@ __all__ = [
 
 JOURNAL_MARGIN_S = 30.0
 """What led to a fact is not older, but for what stands in the session's state."""
+REQUEST_S = 60.0
+"""How long a request of `EventBus.request` is kept for workers to come."""
 
 
 class BusUnavailable(VoicechartError):
@@ -206,6 +209,14 @@ class EventBus(Protocol):
 
     def own(self, owner: str) -> Ownership:
         """Begin to own partitions as `owner`: orphans at once, a fair share among all who do."""
+        ...
+
+    async def request(self, kind: str, envelope: Envelope) -> None:
+        """Put a request before the workers of a kind; nobody's lease vouches for it, and it is no part of the log.
+
+        For what only its asker waits for: with nobody to take it, it is gone `REQUEST_S` after the last one of the
+        partition. A kind has its requests from here or from commits, not both. Raises BusUnavailable.
+        """
         ...
 
     def subscribe(self, kind: str, worker: str) -> Subscription:

@@ -10,13 +10,14 @@ from typing import cast
 import structlog
 
 from adapters.bus.codec import decode_command, decode_entry, encode_command, encode_envelope, ordinal, session_of
-from adapters.bus.port import JOURNAL_MARGIN_S, BusUnavailable, Command, LogEntry, partition_of
+from adapters.bus.port import JOURNAL_MARGIN_S, REQUEST_S, BusUnavailable, Command, LogEntry, partition_of
 from adapters.bus.redis_letters import read_letters, take_letter
 from adapters.bus.redis_link import BLOCK_MS, Entry, Keys, Link, shown
 from adapters.bus.redis_ownership import LEASE_S, RedisOwnership
 from adapters.bus.redis_scripts import ANNOUNCE, MEMBERS
 from adapters.bus.redis_workers import MIN_IDLE_S, RedisSubscription
 from adapters.bus.session_view import VIEW_KINDS, VIEW_TTL_S, state_key, view_stream
+from adapters.lane.redis import RedisLane
 from statecharts.events import Envelope, VoicechartError
 
 __all__ = ["RedisStreamsBus"]
@@ -50,6 +51,7 @@ class RedisStreamsBus:
         self._subscriptions: list[RedisSubscription] = []
         self._keys = Keys(partitions)
         self._mirror_failed = False
+        self._lanes: list[RedisLane] = []
 
     @property
     def partitions(self) -> int:
@@ -66,6 +68,8 @@ class RedisStreamsBus:
         self._keys = Keys(int(stored))
 
     async def close(self) -> None:
+        for lane in self._lanes:
+            await lane.close()
         for subscription in self._subscriptions:
             await subscription.aclose()
         await self.link.close()
@@ -90,6 +94,18 @@ class RedisStreamsBus:
 
     def own(self, owner: str) -> RedisOwnership:
         return RedisOwnership(self._url, self.link, self._keys, owner, self._lease_s)
+
+    def lane(self) -> RedisLane:
+        """Return a media lane on the same server; it is closed with the bus."""
+        self._lanes.append(RedisLane(self._url, self.link.outage))
+        return self._lanes[-1]
+
+    async def request(self, kind: str, envelope: Envelope) -> None:
+        stream = self._keys.tasks(kind, self._partition(envelope.session_id))
+        # With the stream goes its group; workers make it again.
+        await self.link.call_all(
+            [("XADD", stream, "*", "data", encode_envelope(envelope)), ("PEXPIRE", stream, round(REQUEST_S * 1000))]
+        )
 
     def subscribe(self, kind: str, worker: str) -> RedisSubscription:
         made = RedisSubscription(self._url, self.link, self._keys, kind, worker, self.min_idle_s)

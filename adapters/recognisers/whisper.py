@@ -84,6 +84,7 @@ class WhisperRecogniser:
     """
 
     def __init__(self, model: str = "tiny.en", *, workers: int = 2, fast: bool = True) -> None:
+        self.name = f"Whisper {model}"
         self._model = _load(model, workers)
         self._fast = fast
         self._tokenizer = Tokenizer(

@@ -28,6 +28,7 @@ __all__ = ["command"]
 @click.option("--dialogue", help="File of what it says of its own accord.  [default: the one that comes with it]")
 @click.option("--language", help="Language it says that in.  [default: en]")
 @click.option("--model", help="Whisper model to recognise with.  [default: tiny.en]")
+@click.option("--remote", help="Some of tts,stt: ask workers for these instead of loading their models.")
 @click.option("--insecure", is_flag=True, default=None, help="Listen to other machines though nobody signs in.")
 def command(**flags: object) -> NoReturn:
     """Serve voice sessions; prints the address to open. Ctrl-C ends it."""

@@ -57,6 +57,9 @@ class Link:
 
         return await self._wire.call(f"publishes {', '.join(map(_told, envelopes))}", publish)
 
+    async def request(self, kind: str, envelope: Envelope) -> None:
+        await self._wire.call(f"requests {_told(envelope)}", self._far.bus.request, kind, envelope)
+
     async def replay(self, session_id: str, after: str = "") -> list[LogEntry]:
         return await self._wire.call("", self._far.bus.replay, session_id, after)
 

@@ -15,6 +15,7 @@ import pytest
 from adapters.answers.intents import RuleIntents
 from adapters.answers.port import Answerer, IntentClassifier, Judgement, Sentence
 from adapters.bus.memory import MemoryBus
+from adapters.lane.pool import WorkerPool
 from adapters.media.websocket import WebSocketLeg
 from adapters.recognisers.port import Recognised, Recogniser
 from adapters.voices.espeak import EspeakVoice
@@ -115,20 +116,23 @@ async def line(
     recogniser: Recogniser | None = None,
     classifier: IntentClassifier | None = None,
     answerer: Answerer | None = None,
+    bus: MemoryBus | None = None,
+    pool: WorkerPool | None = None,
+    policy: Policy = POLICY,
 ) -> AsyncIterator[Line]:
     """Run all roles on the memory bus, with a caller connected."""
     services = CallServices(
-        activity=lambda: ChunkedActivity(LoudnessDetector, POLICY.settle_s),
+        activity=lambda: ChunkedActivity(LoudnessDetector, policy.settle_s),
         recogniser=recogniser or ScriptedRecogniser(["how old is the bridge"]),
-        voices=voices or (ToneVoice(),), policy=POLICY, fed_leg=WebSocketLeg, peer_leg=no_peer,
+        voices=voices or (ToneVoice(),), policy=policy, fed_leg=WebSocketLeg, peer_leg=no_peer,
     )  # fmt: skip
     parts = Parts(
-        policy=POLICY, phrases=PHRASES, call_services=services, classifier=classifier or RuleIntents(),
-        answerer=answerer or Prompt(),
+        policy=policy, phrases=PHRASES, call_services=services, classifier=classifier or RuleIntents(),
+        answerer=answerer or Prompt(), pool=pool,
     )  # fmt: skip
     runtime = Runtime(
-        bus=MemoryBus(partitions=1), roles=("gateway", "orchestrator", "workers"), mirrored=False, retention_s=3600.0,
-        clock=time.time,
+        bus=bus or MemoryBus(partitions=1), roles=("gateway", "orchestrator", "workers"), mirrored=False,
+        retention_s=3600.0, clock=time.time,
     )  # fmt: skip
     started = asyncio.Event()
     running = asyncio.create_task(runtime.run(parts, started))

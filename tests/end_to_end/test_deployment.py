@@ -61,7 +61,7 @@ def test_compose_would_say_if_something_were_wrong(compose: str, tmp_path: Path)
 
 
 def test_it_has_every_role_on_one_log_that_keeps_what_it_is_given(services: dict[str, dict[str, object]]) -> None:
-    assert {"redis", "gateway", "orchestrator", "intent", "rag"} <= set(services)
+    assert {"redis", "gateway", "orchestrator", "intent", "rag", "tts"} <= set(services)
     redis = json.dumps(services["redis"])
     for words in ('"--appendonly", "yes"', '"noeviction"', '"target": "/data"', "healthcheck"):
         assert words in redis

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 
-from adapters.bus.port import Command, Subscription
+from adapters.bus.port import REQUEST_S, Command, Subscription, partition_of
+from adapters.bus.redis_link import Link
+from adapters.bus.redis_streams import RedisStreamsBus
 from tests.adapters.bus.steps import (
     WITHIN_S,
     Bus,
@@ -232,3 +234,38 @@ async def test_commands_reach_their_gateway_in_order_and_no_other(bus: Bus) -> N
                 break
     assert heard == [0, 1, 2, 3, 4]
     await owner.close()
+
+
+async def test_a_request_of_nobodys_lease_reaches_one_worker_of_its_kind(bus: Bus) -> None:
+    asked = [fact(session(), number, "voice.tts.request") for number in range(8)]
+    for request in asked:
+        await bus.request("tts", request)
+    deliveries, other = bus.subscribe("tts", "w1"), bus.subscribe("stt", "w2")
+    handed = [await hand(deliveries) for _ in asked]
+    for delivery in handed:
+        await delivery.ack()
+    assert {delivery.envelope.event_id for delivery in handed} == {request.event_id for request in asked}
+    assert not await something_waits(deliveries)
+    assert not await something_waits(other)
+
+
+async def test_requests_of_nobodys_lease_are_no_part_of_the_log(bus: Bus) -> None:
+    session_id = session()
+    await bus.request("tts", fact(session_id, 1, "voice.tts.request"))
+    assert await bus.replay(session_id) == []
+
+
+async def test_workers_go_on_after_their_requests_have_expired(redis_bus: RedisStreamsBus, link: Link) -> None:
+    deliveries, request = redis_bus.subscribe("tts", "w1"), fact(session(), 1, "voice.tts.request")
+    await redis_bus.request("tts", request)
+    await (await hand(deliveries)).ack()
+    stream = f"voice:tasks:tts:{{p{partition_of(request.session_id, redis_bus.partitions):02d}}}"
+    left_ms = await link.call("PTTL", stream)
+    assert isinstance(left_ms, int)
+    assert 0 < left_ms <= REQUEST_S * 1000
+    waiting = asyncio.create_task(hand(deliveries))
+    await asyncio.sleep(0.05)
+    await link.call("PEXPIRE", stream, 1)
+    await asyncio.sleep(0.05)
+    await redis_bus.request("tts", request)
+    await (await waiting).ack()
