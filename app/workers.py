@@ -12,7 +12,7 @@ import structlog
 from adapters.answers.port import Answerer, IntentClassifier
 from adapters.bus.port import BusUnavailable, EventBus, Subscription, TaskDelivery
 from app.session_record import derived_id
-from statecharts.delivery import MAX_ATTEMPTS, Delivery, DeliveryEffect
+from statecharts.delivery import MAX_ATTEMPTS, DeliveryEffect, new_delivery
 from statecharts.events import (
     Envelope,
     Event,
@@ -140,7 +140,7 @@ class Worker:
 
     async def _serve(self, delivery: TaskDelivery) -> None:
         """Lead one request to its end, or out of our hands, as its chart says."""
-        life = Delivery(delivery.attempts)
+        life = new_delivery(delivery.attempts)
         error = f"given up after {MAX_ATTEMPTS} attempts: the last worker died with it"
         try:
             doing = life.take("begin")

@@ -19,7 +19,10 @@ from typing import ClassVar
 
 from statemachine import State, StateChart
 
-__all__ = ["Connection", "LinkEffect"]
+from statecharts.lifecycle import Lifecycle
+from statecharts.table import Table, declared
+
+__all__ = ["Connection", "LinkEffect", "new_connection"]
 
 
 class LinkEffect(Enum):
@@ -33,7 +36,42 @@ class LinkEffect(Enum):
     GO_ON = "let it hear us"
 
 
-class Connection(StateChart[None]):
+class Asking:
+    """What is remembered of a link, and what the chart asks for."""
+
+    def __init__(self) -> None:
+        self.logged = False
+        """The log was told that a client is there, and not that it is gone."""
+        self.effects: list[LinkEffect] = []
+
+    def connect(self) -> None:
+        """A client is there."""
+        self.logged = True
+        self.effects.append(LinkEffect.CONNECT)
+
+    def claim(self) -> None:
+        """It is there all the same: we stood still for a while, and were taken for dead."""
+        self.effects.append(LinkEffect.CLAIM)
+
+    def disconnect(self) -> None:
+        """It is gone."""
+        self.logged = False
+        self.effects.append(LinkEffect.DISCONNECT)
+
+    def send_again(self) -> None:
+        """It has nothing of what another one was sent."""
+        self.effects.append(LinkEffect.SEND_AGAIN)
+
+    def greet(self) -> None:
+        """It has to know where it is."""
+        self.effects.append(LinkEffect.GREET)
+
+    def go_on(self) -> None:
+        """It knows all that went before."""
+        self.effects.append(LinkEffect.GO_ON)
+
+
+class Connection(Asking, StateChart[None]):
     """Whether a client is there, and what of the conversation it knows."""
 
     catch_errors_as_events = False
@@ -65,50 +103,18 @@ class Connection(StateChart[None]):
     over = detached.to(closed) | connecting.to(closed) | greeting.to(closed) | live.to(closed)
 
     def __init__(self) -> None:
-        self.logged = False
-        """The log was told that a client is there, and not that it is gone."""
-        self._effects: list[LinkEffect] = []
-        super().__init__()
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether this gateway has no part in the call any more."""
-        return bool(self.closed.is_active)
-
-    def take(self, event: str) -> list[LinkEffect]:
-        """Take an event; return what has to be done, in order."""
-        self.send(event)
-        return self.take_effects()
+        Asking.__init__(self)
+        StateChart.__init__(self)
 
     def take_effects(self) -> list[LinkEffect]:
         """Return what was asked for since the last call."""
-        effects, self._effects = self._effects, []
+        effects, self.effects = self.effects, []
         return effects
 
-    # --- actions
 
-    def connect(self) -> None:
-        """A client is there."""
-        self.logged = True
-        self._effects.append(LinkEffect.CONNECT)
+_TABLE = Table(declared(Connection), (Asking,))
 
-    def claim(self) -> None:
-        """It is there all the same: we stood still for a while, and were taken for dead."""
-        self._effects.append(LinkEffect.CLAIM)
 
-    def disconnect(self) -> None:
-        """It is gone."""
-        self.logged = False
-        self._effects.append(LinkEffect.DISCONNECT)
-
-    def send_again(self) -> None:
-        """It has nothing of what another one was sent."""
-        self._effects.append(LinkEffect.SEND_AGAIN)
-
-    def greet(self) -> None:
-        """It has to know where it is."""
-        self._effects.append(LinkEffect.GREET)
-
-    def go_on(self) -> None:
-        """It knows all that went before."""
-        self._effects.append(LinkEffect.GO_ON)
+def new_connection() -> Lifecycle[LinkEffect]:
+    """Return the chart of a link without a client."""
+    return Lifecycle(_TABLE, Asking())

@@ -19,7 +19,10 @@ from typing import ClassVar
 
 from statemachine import State, StateChart
 
-__all__ = ["MAX_ATTEMPTS", "Delivery", "DeliveryEffect"]
+from statecharts.lifecycle import Lifecycle
+from statecharts.table import Table, declared
+
+__all__ = ["MAX_ATTEMPTS", "Delivery", "DeliveryEffect", "new_delivery"]
 
 MAX_ATTEMPTS = 3
 """Deliveries after which a request is put aside for a person: the usual delivery limit of brokers."""
@@ -34,12 +37,52 @@ class DeliveryEffect(Enum):
     PUT_ASIDE = "tell the conversation that no answer will come, and keep the request for a person"
 
 
-class Delivery(StateChart[None]):
-    """What becomes of one request.
+class Counting:
+    """What is remembered of a request, what the chart asks about it, and what it asks for.
 
     Args:
         attempts: How often it was handed out, this time included.
     """
+
+    def __init__(self, attempts: int = 1) -> None:
+        self.attempts = min(attempts, MAX_ATTEMPTS + 1)
+        self.effects: list[DeliveryEffect] = []
+
+    # --- guards
+
+    def attempts_left(self) -> bool:
+        """It was not handed out too often."""
+        return self.attempts <= MAX_ATTEMPTS
+
+    def more_attempts(self) -> bool:
+        """It may be handed out once more after this."""
+        return self.attempts < MAX_ATTEMPTS
+
+    # --- actions
+
+    def count(self) -> None:
+        """It is handed out, again."""
+        self.attempts = min(self.attempts + 1, MAX_ATTEMPTS + 1)
+
+    def work(self) -> None:
+        """Begin."""
+        self.effects.append(DeliveryEffect.WORK)
+
+    def acknowledge(self) -> None:
+        """Nobody need answer it any more."""
+        self.effects.append(DeliveryEffect.ACKNOWLEDGE)
+
+    def give_back(self) -> None:
+        """Somebody may answer it later."""
+        self.effects.append(DeliveryEffect.GIVE_BACK)
+
+    def put_aside(self) -> None:
+        """Nobody can answer it."""
+        self.effects.append(DeliveryEffect.PUT_ASIDE)
+
+
+class Delivery(Counting, StateChart[None]):
+    """What becomes of one request."""
 
     catch_errors_as_events = False
     allow_event_without_transition = True
@@ -79,48 +122,18 @@ class Delivery(StateChart[None]):
     )
 
     def __init__(self, attempts: int = 1) -> None:
-        self.attempts = min(attempts, MAX_ATTEMPTS + 1)
-        self._effects: list[DeliveryEffect] = []
-        super().__init__()
-
-    def take(self, event: str) -> list[DeliveryEffect]:
-        """Take an event; return what has to be done."""
-        self.send(event)
-        return self.take_effects()
+        Counting.__init__(self, attempts)
+        StateChart.__init__(self)
 
     def take_effects(self) -> list[DeliveryEffect]:
         """Return what was asked for since the last call."""
-        effects, self._effects = self._effects, []
+        effects, self.effects = self.effects, []
         return effects
 
-    # --- guards
 
-    def attempts_left(self) -> bool:
-        """It was not handed out too often."""
-        return self.attempts <= MAX_ATTEMPTS
+_TABLE = Table(declared(Delivery), (Counting,))
 
-    def more_attempts(self) -> bool:
-        """It may be handed out once more after this."""
-        return self.attempts < MAX_ATTEMPTS
 
-    # --- actions
-
-    def count(self) -> None:
-        """It is handed out, again."""
-        self.attempts = min(self.attempts + 1, MAX_ATTEMPTS + 1)
-
-    def work(self) -> None:
-        """Begin."""
-        self._effects.append(DeliveryEffect.WORK)
-
-    def acknowledge(self) -> None:
-        """Nobody need answer it any more."""
-        self._effects.append(DeliveryEffect.ACKNOWLEDGE)
-
-    def give_back(self) -> None:
-        """Somebody may answer it later."""
-        self._effects.append(DeliveryEffect.GIVE_BACK)
-
-    def put_aside(self) -> None:
-        """Nobody can answer it."""
-        self._effects.append(DeliveryEffect.PUT_ASIDE)
+def new_delivery(attempts: int) -> Lifecycle[DeliveryEffect]:
+    """Return the chart of a request that was handed out so often, this time included."""
+    return Lifecycle(_TABLE, Counting(attempts))

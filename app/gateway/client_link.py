@@ -11,7 +11,7 @@ from app.gateway.confirmed import Confirmed
 from app.gateway.mouth import Mouth
 from app.gateway.services import Message
 from app.gateway.teller import Teller
-from statecharts.connection import Connection, LinkEffect
+from statecharts.connection import Connection, LinkEffect, new_connection
 from statecharts.events import MOVED, Connected, Disconnected, Event, SessionStarted
 
 __all__ = ["ClientLink"]
@@ -39,7 +39,7 @@ class ClientLink:
         journal: Callable[[str], Awaitable[Sequence[bytes]]], do: Callable[[Coroutine[object, object, None]], None],
         standing: Callable[[], Message], *, is_new: bool, elsewhere: bool,
     ) -> None:  # fmt: skip
-        self._chart = Connection()
+        self._chart = new_connection()
         self._mouth = mouth
         self._confirmed = confirmed
         self._publish = publish
@@ -55,7 +55,7 @@ class ClientLink:
     @property
     def is_over(self) -> bool:
         """Whether this call has nothing to do with a client any more."""
-        return self._chart.is_closed
+        return self._chart.state == "closed"
 
     async def until_live(self) -> None:
         """Return when the client was greeted. Raises TimeoutError if the log does not answer: the client is let go."""
