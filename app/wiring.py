@@ -1,61 +1,36 @@
-"""The one place that names technologies: which adapter fills which port."""
+"""The one place, with `app/wiring_models.py`, that names technologies: which adapter fills which port."""
 
 from __future__ import annotations
 
 import asyncio
 import importlib.util
-from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING
 
-import structlog
-
-from adapters.answers.bm25 import Bm25Answerer
 from adapters.answers.intents import RuleIntents
 from adapters.bus.embedded_valkey import EmbeddedValkey
 from adapters.bus.memory import MemoryBus
 from adapters.bus.port import EventBus
 from adapters.bus.redis_streams import RedisStreamsBus
-from adapters.detectors.silero import SileroDetector
 from adapters.lane.memory import MemoryLane
 from adapters.lane.pool import WorkerPool
 from adapters.lane.port import MediaLane
-from adapters.media.webrtc import WebRtcPeer
-from adapters.media.webrtc_seam import assert_aiortc_unchanged
-from adapters.media.websocket import WebSocketLeg
-from adapters.recognisers.port import Recogniser
-from adapters.recognisers.remote import RemoteRecogniser
-from adapters.recognisers.whisper import WhisperRecogniser
-from adapters.voices.espeak import EspeakVoice
-from adapters.voices.piper import PiperVoice
-from adapters.voices.port import Voice
-from adapters.voices.remote import RemoteVoice
-from adapters.voices.spelled_voice import SpelledVoice
-from app.gateway.services import CallServices
-from app.gateway.voice_activity import ChunkedActivity
+from app.loading import Loader
 from app.runtime import Parts
 from app.settings import AUDIO_KINDS, Settings
 from app.task_errors import first_of_ours
 from app.workers import LOCAL_KINDS
-from app.workers_audio import recognise_requests, speak_requests
 from statecharts.events import VoicechartError
 
-__all__ = [
-    "Bm25Answerer",
-    "EspeakVoice",
-    "PiperVoice",
-    "SileroDetector",
-    "WhisperRecogniser",
-    "load_parts",
-    "open_bus",
-    "open_log",
-]
+if TYPE_CHECKING:
+    from adapters.answers.bm25 import Bm25Answerer
 
-_log = structlog.get_logger()
-_T = TypeVar("_T")
+__all__ = ["load_parts", "open_answerer", "open_bus", "open_log"]
+
+_Load = Callable[[Parts, Settings, Loader], Coroutine[object, object, None]]
 
 
 @asynccontextmanager
@@ -136,75 +111,37 @@ async def load_parts(
     parts = Parts(policy=policy, phrases=phrases)
     _connect_audio(parts, settings, roles, bus)
     wanted = {part for role in roles for part in (LOCAL_KINDS if role == "workers" else (role,))}
-    with _Loader(progress) as loader, first_of_ours():
+    with Loader(progress) as loader, first_of_ours():
         async with asyncio.TaskGroup() as group:
             if "intent" in wanted:
                 parts.classifier = RuleIntents()
-            if "rag" in wanted:
-                group.create_task(_load_answers(parts, settings, loader))
-            if "gateway" in wanted:
-                group.create_task(_load_gateway(parts, settings, loader))
-            if "tts" in wanted:
-                group.create_task(_load_speaker(parts, settings, loader))
-            if "stt" in wanted:
-                group.create_task(_load_hearer(parts, settings, loader))
+            for load in await loader.run(partial(_loaders, wanted)):
+                group.create_task(load(parts, settings, loader))
     return parts
 
 
-class _Loader:
-    """Threads that load models, and tell of each when it is there.
+def open_answerer(settings: Settings) -> Bm25Answerer:
+    """Read the folder of documents. Raises VoicechartError if it cannot be read."""
+    from adapters.answers.bm25 import Bm25Answerer  # an orchestrator needs no numpy
 
-    Not asyncio's own: its loop waits for those before it ends, and a model that loads cannot be called back.
-    """
-
-    def __init__(self, progress: Callable[[str], None]) -> None:
-        self._progress = progress
-        self._threads = ThreadPoolExecutor(4, "loader")
-
-    def __enter__(self) -> _Loader:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._threads.shutdown(wait=False)
-
-    async def load(self, name: str, make: Callable[[], _T]) -> _T:
-        made = await asyncio.get_running_loop().run_in_executor(self._threads, make)
-        told = ", else ".join(voice.name for voice in made) if isinstance(made, tuple) else getattr(made, "name", "")
-        self._progress(f"{name} ({told})" if told else name)
-        return made
+    return Bm25Answerer(Path(settings.knowledge))
 
 
-async def _load_answers(parts: Parts, settings: Settings, loader: _Loader) -> None:
-    folder = settings.knowledge
-    parts.answerer = await loader.load(f"knowledge in {folder}", partial(Bm25Answerer, Path(folder)))
+async def _load_answers(parts: Parts, settings: Settings, loader: Loader) -> None:
+    parts.answerer = await loader.load(f"knowledge in {settings.knowledge}", partial(open_answerer, settings))
 
 
-async def _load_gateway(parts: Parts, settings: Settings, loader: _Loader) -> None:
-    # Better no server than one whose calls break in the middle.
-    assert_aiortc_unchanged()
-    async with asyncio.TaskGroup() as group:
-        detector = group.create_task(loader.load("voice detector (Silero)", SileroDetector))
-        recogniser = group.create_task(loader.load("recogniser", partial(_recogniser, settings, parts.pool)))
-        voices = group.create_task(loader.load("voice", partial(_voices, settings, parts.pool)))
-    silero = detector.result()
-    parts.call_services = CallServices(
-        activity=lambda: ChunkedActivity(silero.stream, parts.policy.settle_s),
-        recogniser=recogniser.result(),
-        voices=voices.result(),
-        policy=parts.policy,
-        fed_leg=WebSocketLeg,
-        peer_leg=partial(WebRtcPeer, ice_servers=settings.ice_servers, include_loopback=settings.include_loopback),
-    )
+def _loaders(wanted: Collection[str]) -> list[_Load]:
+    """Return what loads the parts of these roles."""
+    loaders: list[_Load] = [_load_answers] if "rag" in wanted else []
+    if not {"gateway", *AUDIO_KINDS} & set(wanted):
+        return loaders
+    from app import wiring_models  # a second of a start
 
-
-async def _load_speaker(parts: Parts, settings: Settings, loader: _Loader) -> None:
-    # Only the best of them: a gateway has the last one itself.
-    voices = await loader.load("voice", partial(_voices, settings))
-    parts.audio_works["tts"] = speak_requests(voices[0])
-
-
-async def _load_hearer(parts: Parts, settings: Settings, loader: _Loader) -> None:
-    parts.audio_works["stt"] = recognise_requests(await loader.load("recogniser", partial(_recogniser, settings)))
+    of_role: dict[str, _Load] = {
+        "gateway": wiring_models.load_gateway, "tts": wiring_models.load_speaker, "stt": wiring_models.load_hearer
+    }  # fmt: skip
+    return loaders + [load for role, load in of_role.items() if role in wanted]
 
 
 def _connect_audio(parts: Parts, settings: Settings, roles: Sequence[str], bus: EventBus | None) -> None:
@@ -216,32 +153,3 @@ def _connect_audio(parts: Parts, settings: Settings, roles: Sequence[str], bus: 
     parts.lane = _open_lane(bus)
     if parts.remote and bus is not None:
         parts.pool = WorkerPool(bus, parts.lane)
-
-
-def _recogniser(settings: Settings, pool: WorkerPool | None = None) -> Recogniser:
-    if pool is not None and "stt" in settings.remote:
-        return RemoteRecogniser(pool)
-    return WhisperRecogniser(settings.model)
-
-
-def _voices(settings: Settings, pool: WorkerPool | None = None) -> tuple[Voice, ...]:
-    """Return the voices of a gateway, the best first; espeak, which needs no model and knows most languages, last."""
-    name, language = settings.voice, settings.language
-    english = language.split("-")[0] == "en"
-    # Numbers and units are spelled out in English; in other languages espeak reads them itself.
-    espeak = SpelledVoice(EspeakVoice()) if english else EspeakVoice(language.lower())
-    if pool is not None and "tts" in settings.remote:
-        return RemoteVoice(pool), espeak
-    if name == "espeak":
-        return (espeak,)
-    if name == "edge":
-        from adapters.voices.edge import EdgeVoice  # the only one that needs aiohttp, a tenth of a start
-
-        return EdgeVoice(), espeak  # knows how things are said
-    if not english:
-        _log.warning("voice_missing", voice="piper", language=language, instead="espeak", advice="or --voice edge")
-        return (espeak,)
-    if importlib.util.find_spec("piper") is None:
-        _log.warning("voice_missing", voice="piper", instead="espeak", advice="install voicechart[piper]")
-        return (espeak,)
-    return SpelledVoice(PiperVoice()), espeak

@@ -29,7 +29,7 @@ def endpointing(files: tuple[Path, ...], as_json: bool) -> None:
     clips = [clip for path in files or (FOLDER,) for clip in (sorted(path.glob("*.wav")) if path.is_dir() else [path])]
     if not clips:
         raise click.UsageError("there are no WAV files there; name some, or a folder that holds them")
-    from app.wiring import SileroDetector, WhisperRecogniser
+    from app.wiring_models import SileroDetector, WhisperRecogniser
 
     machine, recogniser = machine_before(), WhisperRecogniser()
     try:

@@ -63,7 +63,7 @@ def stt(clips: Path, repeat: int, callers: tuple[int, ...], as_json: bool) -> No
 
 
 async def _stt(folder: Path, repeat: int, callers: tuple[int, ...]) -> SttBench:
-    from app.wiring import WhisperRecogniser
+    from app.wiring_models import WhisperRecogniser
 
     clips = read_clips(folder)
     model = load_settings().model
@@ -125,7 +125,7 @@ def tts(voice: str, repeat: int, answers: int, callers: tuple[int, ...], as_json
 
 
 async def _tts(voice: str, repeat: int, answers: int, callers: tuple[int, ...]) -> TtsBench:
-    from app.wiring import EspeakVoice, PiperVoice
+    from app.wiring_models import EspeakVoice, PiperVoice
 
     voices = {"staged": PiperVoice(), "whole": PiperVoice(staged=False)} if voice == "piper" else {voice: EspeakVoice()}
     try:

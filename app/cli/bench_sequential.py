@@ -30,7 +30,8 @@ def measure_sequential(
 async def _sequential(
     clips: Sequence[Path], repeat: int, intent_delay_s: float, answer_delay_s: float
 ) -> SequentialBench:
-    from app.wiring import SileroDetector, load_parts
+    from app.wiring import load_parts
+    from app.wiring_models import SileroDetector
 
     loaded = await load_parts(load_settings(), ("gateway", "workers"), progress().print)
     assert loaded.call_services is not None

@@ -90,37 +90,37 @@ def _python(_: Settings) -> str:
 
 
 def _detector(_: Settings) -> str:
-    from app.wiring import SileroDetector
+    from app.wiring_models import SileroDetector
 
     stream = SileroDetector().stream()
     return f"Silero answers {stream.probability(bytes(1024)):.2f} to silence"
 
 
 def _recogniser(settings: Settings) -> str:
-    from app.wiring import WhisperRecogniser
+    from app.wiring_models import WhisperRecogniser
 
     WhisperRecogniser(settings.model).close()
     return f"Whisper {settings.model} loads"
 
 
 def _espeak(_: Settings) -> str:
-    from app.wiring import EspeakVoice
+    from app.wiring_models import EspeakVoice
 
     EspeakVoice().close()
     return "espeak-ng speaks"
 
 
 def _piper(_: Settings) -> str:
-    from app.wiring import PiperVoice
+    from app.wiring_models import PiperVoice
 
     PiperVoice().close()
     return "Piper speaks"
 
 
 def _knowledge(settings: Settings) -> str:
-    from app.wiring import Bm25Answerer
+    from app.wiring import open_answerer
 
-    return f"{Bm25Answerer(Path(settings.knowledge)).name} in {settings.knowledge}"
+    return f"{open_answerer(settings).name} in {settings.knowledge}"
 
 
 def _bus(settings: Settings) -> str:

@@ -84,7 +84,7 @@ async def open_place(place: Place, tell: Callable[[str], None]) -> AsyncIterator
     Raises:
         VoicechartError: It cannot be reached; the message says what to do.
     """
-    from app.wiring import open_log  # seconds of model libraries, which a running server spares us
+    from app.wiring import open_log  # half a second, which a running server spares us
 
     settings = load_settings(bus=place.bus, data=place.data)
     if place.data is not None and place.bus is None:
