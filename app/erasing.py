@@ -8,6 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from adapters.bus.port import BusUnavailable, EventBus
+from app.session_record import SessionRecord
 from statecharts.events import Envelope, SessionStarted
 
 __all__ = ["Eraser"]
@@ -31,26 +32,36 @@ class Eraser:
         self._bus = bus
         self._clock = clock
         self._asked_at: dict[str, float] = {}
+        self._records: dict[str, SessionRecord] = {}
+        """What is known of them: above all, which facts have been seen."""
         # Unbounded on purpose: a session is in it once.
         self._wanted: asyncio.Queue[str] = asyncio.Queue()
         self._waiting: set[str] = set()
 
-    def erase(self, session_id: str) -> None:
+    def erase(self, record: SessionRecord) -> None:
         """Have a session erased soon."""
+        session_id = record.session_id
         self._asked_at.setdefault(session_id, self._clock())
+        self._records.setdefault(session_id, record)
         if session_id not in self._waiting:
             self._waiting.add(session_id)
             self._wanted.put_nowait(session_id)
 
-    def is_late(self, envelope: Envelope) -> bool:
-        """Return whether a fact belongs to a call that was erased; a new one under the same id begins as any does."""
-        asked_at = self._asked_at.get(envelope.session_id)
+    def takes(self, envelope: Envelope) -> bool:
+        """Return whether a fact came in late for a call that was erased, and have it erased as well.
+
+        A new call under the same id begins as any does; with a start of its own, not with a copy of the old one's.
+        """
+        session_id = envelope.session_id
+        asked_at = self._asked_at.get(session_id)
         if asked_at is None:
             return False
-        begins = envelope.event_type == SessionStarted.event_type and envelope.session_id not in self._waiting
-        if begins or self._clock() > asked_at + LATE_S:
-            del self._asked_at[envelope.session_id]
+        record = self._records[session_id]
+        starts = envelope.event_type == SessionStarted.event_type and session_id not in self._waiting
+        if self._clock() > asked_at + LATE_S or (starts and not record.is_copy(envelope.event_id)):
+            del self._asked_at[session_id], self._records[session_id]
             return False
+        self.erase(record)
         return True
 
     async def run(self) -> None:
@@ -67,3 +78,4 @@ class Eraser:
             self._waiting.discard(session_id)
             now = self._clock()
             self._asked_at = {each: at for each, at in self._asked_at.items() if now <= at + LATE_S}
+            self._records = {each: self._records[each] for each in self._asked_at}

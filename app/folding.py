@@ -146,7 +146,9 @@ class Conversation:
             return False
         if envelope.event_type == Disconnected.event_type:
             return envelope.payload.get("reason") != MOVED
-        return envelope.event_type not in (Connected.event_type, SessionStarted.event_type)
+        if envelope.event_type == Connected.event_type:
+            return bool(envelope.payload.get("still"))  # by now it is elsewhere
+        return envelope.event_type != SessionStarted.event_type
 
     def _commands(
         self, position: str, cause: Envelope, event: Event | None, effects: list[Effect], gateway_before: str

@@ -118,7 +118,7 @@ class Orchestrator:
         for session_id, blob in (await self._ownership.snapshots(lease)).items():
             record = SessionRecord.decode(blob)
             if record.erasing:  # whoever had it before did not come to it
-                self._eraser.erase(session_id)
+                self._eraser.erase(record)
                 continue
             conversations[session_id] = Conversation(record, self._policy, self._phrases)
             for name, due in record.context.timers.items():
@@ -137,8 +137,7 @@ class Orchestrator:
                 _log.warning("entry_unreadable", position=entry.position, error=entry.error)
                 self._figures.count("unknown", "failed", 0.0)
                 continue
-            if self._eraser.is_late(envelope):
-                self._eraser.erase(envelope.session_id)
+            if self._eraser.takes(envelope):
                 continue
             conversation = conversations.get(envelope.session_id)
             if conversation is None:
@@ -190,10 +189,13 @@ class Orchestrator:
             await self._bus.mirror(view, states)
         for outcome in folded:
             if outcome.erase:
-                session_id = outcome.envelope.session_id
-                self._conversations.get(lease.partition, {}).pop(session_id, None)
-                self._forget_alarms(session_id)
-                self._eraser.erase(session_id)
+                self._erase(lease, outcome.envelope.session_id)
+
+    def _erase(self, lease: Lease, session_id: str) -> None:
+        """Forget a conversation, and have all that is kept of it erased."""
+        self._forget_alarms(session_id)
+        if (conversation := self._conversations.get(lease.partition, {}).pop(session_id, None)) is not None:
+            self._eraser.erase(conversation.record)
 
     def _arm(self, outcome: Folded) -> None:
         session_id = outcome.envelope.session_id

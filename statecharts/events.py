@@ -230,6 +230,8 @@ class Connected(Event, frozen=True, kw_only=True):
 
     event_type = "voice.webrtc.connected"
     transport: str = ""
+    still: bool = False
+    """It was never gone: its gateway stood still for a while, and was taken for dead."""
 
 
 class Disconnected(Event, frozen=True, kw_only=True):

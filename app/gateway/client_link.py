@@ -112,7 +112,7 @@ class ClientLink:
                 case LinkEffect.CONNECT:
                     self._connect()
                 case LinkEffect.CLAIM:
-                    self._publish(Connected(transport=self._transport))
+                    self._publish(Connected(transport=self._transport, still=True))
                 case LinkEffect.GREET:
                     self._teller.greet(self._standing())
                 case LinkEffect.GO_ON:

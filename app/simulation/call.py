@@ -88,7 +88,7 @@ class SimulatedCall:
                 if not self._present:
                     self.hear(Disconnected(reason="it left before it was greeted"))
             case "TakenForGone" if self._present and self.welcomed.is_set():
-                self.hear(Connected(transport="simulated"))
+                self.hear(Connected(transport="simulated", still=True))
             case "EndSession" | "TakenOver" as why:
                 self.over, self.ended = True, why == "EndSession"
                 self.on_over()

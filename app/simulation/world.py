@@ -16,6 +16,7 @@ from adapters.bus.port import partition_of
 from app.folding import JournalRecord
 from app.gateway.call import ERASED
 from app.history.checking import History, Violation, check, check_commits, endings
+from app.history.records import acted_on
 from app.session_record import SessionRecord
 from app.simulation.caller import Caller
 from app.simulation.faults import MIN_IDLE_S, Faults, Line, Trace
@@ -219,9 +220,10 @@ class _World:
         part = self._bus.parts[partition_of(caller.session_id, PARTITIONS)]
         history = self._history(caller, finished=True)
         blob, erased = part.snapshots.get(caller.session_id), self._far.erased.get(caller.session_id)
-        wanted = any(fact.payload.get("reason") == ERASED for fact in history.facts.values())
+        facts = (history.facts.get(record.position) for record in history.journal if acted_on(record))
+        wanted = any(fact is not None and fact.payload.get("reason") == ERASED for fact in facts)
         if not wanted and erased != part.epoch:
-            return []  # the wish never came to the log; or a later owner does not know of it, and keeps what came late
+            return []  # the wish never came to be heard; or a later owner does not know of it, and keeps what came late
         left = [*(f"{record.event_type} in the journal" for record in history.journal)]
         left += [f"{fact.event_type} in the log" for fact in history.facts.values()]
         left += ["its state"] if blob is not None else []

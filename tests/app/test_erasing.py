@@ -31,12 +31,15 @@ def kept(made: Harness) -> int:
 
 async def test_what_comes_in_late_does_not_bring_an_erased_call_back() -> None:
     async with harness() as made:
+        started = SessionStarted(event_id="started")
+        await made.emit(started)
         await made.emit(SttFinal(text="hello", origin="typed"))
         await made.state("THINKING")
         await made.emit(SessionEnded(reason="deleted"))
         await until(lambda: kept(made) == 0)
         await made.emit(RagAnswerReady(text="It opened in 1883.", is_final=True, request_id="1.answer", turn=1))
         await made.emit(SttFinal(text="one more thing"))
+        await made.emit(started)  # a second copy of it
         await until(lambda: kept(made) == 0)
         await made.emit(SessionStarted())
         await made.emit(Connected())

@@ -20,7 +20,9 @@ from app.workers import Worker, answer_requests, classify_requests
 from statecharts.delivery import MAX_ATTEMPTS
 from statecharts.effects import Drop
 from statecharts.events import (
+    MOVED,
     Connected,
+    Disconnected,
     Envelope,
     IntentDetected,
     PlaybackDone,
@@ -30,6 +32,7 @@ from statecharts.events import (
     SttFinal,
     TtsChunkReady,
     TtsDone,
+    to_envelope,
 )
 from statecharts.phrases import Phrases
 from statecharts.policy import Policy
@@ -189,6 +192,23 @@ async def test_clients_of_a_dead_gateway_are_waited_for() -> None:
         await made.bus.announce("gateway", "gateway-test", 0.0)
         record = await made.until(lambda record: record.context.detached)
         assert not record.context.connected
+
+
+async def test_a_gateway_that_was_taken_for_dead_does_not_take_the_call_back_from_the_next_one() -> None:
+    async with harness() as made:
+        for gateway, event in (
+            ("gateway-next", Disconnected(reason=MOVED)),
+            ("gateway-next", Connected()),
+            ("gateway-test", Connected(still=True)),
+            ("gateway-next", SttFinal(text="hello", origin="typed")),
+        ):
+            fact = to_envelope(
+                msgspec.structs.replace(event, event_id=str(uuid.uuid4()), timestamp=time.time()),
+                made.session_id, source=gateway,
+            )  # fmt: skip
+            await made.bus.publish(fact)
+        record = await made.state("THINKING")
+        assert record.gateway == "gateway-next"
 
 
 async def test_who_lost_a_partition_says_nothing_of_its_clients_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
