@@ -18,7 +18,7 @@ from app.gateway.gateway import Gateway
 from app.gateway.services import CallServices
 from app.observability import EventFigures
 from app.orchestrator import Orchestrator
-from app.workers import Work, Worker, answer_requests, classify_requests
+from app.workers import BACKOFF_SPREAD, Work, Worker, answer_requests, classify_requests
 from app.workers_audio import AudioWork, AudioWorker
 from statecharts.phrases import Phrases
 from statecharts.policy import Policy
@@ -67,12 +67,14 @@ class Runtime:
         parts: What they are made of, once it is loaded.
         roles: Some of `gateway`, `orchestrator`, `workers` and the kinds of workers.
         clock: Tells the Unix time.
+        back_off_spread: By which share of itself the wait before another attempt at a request varies.
     """
 
     bus: EventBus
     roles: Sequence[str]
     mirrored: bool
     retention_s: float
+    back_off_spread: float = BACKOFF_SPREAD
     clock: Callable[[], float] = time.time
     figures: EventFigures = field(default_factory=EventFigures)
     parts: Parts | None = None
@@ -95,7 +97,7 @@ class Runtime:
                 group.create_task(self.orchestrator.run(), name="orchestrator")
                 group.create_task(self._trim(), name="trimmer")
             for kind, work in parts.works.items():
-                worker = Worker(self.bus, kind, f"{kind}-{suffix}", work, self.clock)
+                worker = Worker(self.bus, kind, f"{kind}-{suffix}", work, self.clock, self.back_off_spread)
                 self.workers.append(worker)
                 group.create_task(worker.run(), name=f"{kind}-worker")
             if parts.call_services is not None:

@@ -24,11 +24,13 @@ from statecharts.events import (
     to_envelope,
 )
 
-__all__ = ["KINDS", "LOCAL_KINDS", "Work", "Worker", "answer_requests", "classify_requests"]
+__all__ = ["BACKOFF_SPREAD", "KINDS", "LOCAL_KINDS", "Work", "Worker", "answer_requests", "classify_requests"]
 
 _log = structlog.get_logger()
 
 BACKOFF_S = 0.2
+BACKOFF_SPREAD = 0.5
+"""By which share of itself a wait is longer or shorter."""
 PRESENCE_S = 2.0
 
 SERVED_AT_ONCE = 64
@@ -80,14 +82,14 @@ def _asked(request: Envelope) -> tuple[str, str]:
     return text, request_id
 
 
-def _back_off_s(delivery: TaskDelivery) -> float:
+def _back_off_s(delivery: TaskDelivery, spread: float) -> float:
     """Return how long to wait before a request is tried again.
 
-    It varies by half, so that what failed together is not tried again together: with the request's own id, so that a
-    run that is repeated waits the same.
+    It varies, so that what failed together is not tried again together: with the request's own id, so that a run that
+    is repeated waits the same.
     """
-    spread = zlib.crc32(f"{delivery.envelope.event_id}/{delivery.attempts}".encode()) / 2**32
-    return float(BACKOFF_S * 2 ** (delivery.attempts - 1) * (0.5 + spread))
+    drawn = zlib.crc32(f"{delivery.envelope.event_id}/{delivery.attempts}".encode()) / 2**32
+    return float(BACKOFF_S * 2 ** (delivery.attempts - 1) * (1.0 + spread * (2.0 * drawn - 1.0)))
 
 
 class Worker:
@@ -99,14 +101,19 @@ class Worker:
         name: Unique among the workers of this kind.
         work: What to do with a request.
         clock: Tells the Unix time.
+        spread: By which share of itself the wait before another attempt varies.
     """
 
-    def __init__(self, bus: EventBus, kind: str, name: str, work: Work, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, bus: EventBus, kind: str, name: str, work: Work, clock: Callable[[], float] = time.time,
+        spread: float = BACKOFF_SPREAD,
+    ) -> None:  # fmt: skip
         self._bus = bus
         self._kind = kind
         self._name = name
         self._work = work
         self._clock = clock
+        self._spread = spread
         self._free = asyncio.Semaphore(SERVED_AT_ONCE)
         self._in_work: set[asyncio.Task[None]] = set()
         self._beside_work: list[asyncio.Task[None]] = []
@@ -211,7 +218,7 @@ class Worker:
 
     async def _give_back(self, delivery: TaskDelivery) -> None:
         try:
-            await delivery.nack(_back_off_s(delivery))
+            await delivery.nack(_back_off_s(delivery, self._spread))
         except BusUnavailable:
             # Left pending: it is handed out again once its minimum idle time is over.
             _log.warning("request_left_pending", kind=self._kind)

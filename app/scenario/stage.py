@@ -88,7 +88,7 @@ class _Stage:
         bus, session_id = MemoryBus(partitions=1, clock=loop.unix_time), str(uuid.uuid4())
         runtime = Runtime(
             bus=bus, roles=("gateway", "orchestrator", "workers"), mirrored=False, retention_s=RETENTION_S,
-            clock=loop.unix_time,
+            clock=loop.unix_time, back_off_spread=0.0,
         )  # fmt: skip
         started = asyncio.Event()
         background = [
