@@ -38,8 +38,10 @@ from statecharts.events import VoicechartError
 
 __all__ = [
     "Bm25Answerer",
+    "EmbeddedValkey",
     "EspeakVoice",
     "PiperVoice",
+    "RedisStreamsBus",
     "SileroDetector",
     "WhisperRecogniser",
     "load_parts",
