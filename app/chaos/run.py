@@ -144,6 +144,7 @@ async def _harm_all(wanted: Chaos, fleet: Fleet, tell: Callable[[str], None]) ->
     stories: list[CallStory] = []
     faults: list[Fault] = []
     stop = asyncio.Event()
+    began = asyncio.get_running_loop().time()
     callers = [
         Caller(number, fleet.gateways, f"{wanted.seed} {number}", stories.append) for number in range(wanted.callers)
     ]
@@ -153,7 +154,7 @@ async def _harm_all(wanted: Chaos, fleet: Fleet, tell: Callable[[str], None]) ->
             harm = Harm(fleet, callers, restarts)
             for number, planned in enumerate(plan(wanted.kills, Random(wanted.seed)), 1):
                 faults.append(await _one(harm, number, planned, fleet.watch, calling))
-                tell(_told(faults[-1], wanted.kills))
+                tell(_told(faults[-1], wanted.kills, faults[-1].at - began))
         stop.set()
     return stories, faults
 
@@ -195,9 +196,10 @@ def _waits(story: CallStory, fault: Fault, *, running: bool = False) -> list[Wai
     ]
 
 
-def _told(fault: Fault, of: int) -> str:
+def _told(fault: Fault, of: int, since_s: float) -> str:
     waits = ", ".join(f"{seconds:.2f}" for seconds in sorted(fault.recoveries))
-    return f"{fault.number}/{of}  {fault.kind:24} {fault.target:16} {f'waited {waits} s' if waits else 'nobody waited'}"
+    outcome = f"callers waited {waits} s" if waits else "nobody waited"
+    return f"{fault.number:4}/{of}  {since_s:7.1f} s  {fault.kind:23}  {fault.target:15}  {outcome}"
 
 
 async def _judge_all(bus: EventBus, stories: list[CallStory]) -> list[tuple[Judged, CallStory]]:

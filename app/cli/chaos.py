@@ -96,7 +96,7 @@ def _tell_wrong(outcome: Outcome, stories: list[Path]) -> None:
         if len(found) > _SHOWN:
             tell(f"{name}: and {len(found) - _SHOWN} more")
     if stories:
-        tell(stories[0].read_text())
+        click.echo(stories[0].read_text(), err=True)
     tell(f"again: ./run chaos --kills {outcome.faults} --seed {outcome.seed}")
     for story in stories:
         tell(f"{story}; ./run why {story.with_suffix('.jsonl')}")
