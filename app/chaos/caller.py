@@ -1,7 +1,8 @@
 """A scripted caller: asks by keyboard, listens, interrupts, goes on, lets the line break, hangs up, and calls again.
 
-What it asks is drawn from the seed; when, follows what the server does. It notes what it said, what of that was
-acknowledged, and how long it was kept waiting.
+Half of the callers say the next thing at the moment of a fault, whatever was going on: how long that takes to be shown
+is how long the fault is noticed. What a caller asks is drawn from the seed; when, follows what the server does. It
+notes what it said, what of that was acknowledged, and how long it was kept waiting.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 
 import httpx
@@ -107,11 +110,17 @@ class Caller:
         self._on_over = on_over
         self.story = CallStory("")
         self.line: Line | None = None
+        self._call: _Call | None = None
+
+    def hurry(self) -> None:
+        """Have the caller say the next thing now, whatever it waits for."""
+        if self._call is not None:
+            self._call.hurried.set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Call until told to stop; the last call is ended as any other."""
         while not stop.is_set():
-            call = _Call(self._gateways, self._number, self._random)
+            call = self._call = _Call(self._gateways, self._number, self._random)
             self.story, self.line = call.story, call.line
             await call.make(stop)
             self.line = None
@@ -126,6 +135,7 @@ class _Call:
             on_message=self._take, on_lost=self._lost, on_played=lambda: self._owe("the floor"),
         )  # fmt: skip
         self.story.got = self.line.got
+        self.hurried = asyncio.Event()
         self._gateways = gateways
         self._random = random
         self._state, self._turn, self._sounding = "", 0, 0
@@ -194,24 +204,25 @@ class _Call:
         await self._until(lambda: self._open)
         questions = self._random.sample(list(FACTS), len(FACTS))
         rounds = self._random.randint(4, len(questions) - 2)
-        while questions and rounds and not stop.is_set():
+        while len(questions) > 1 and rounds and not stop.is_set():
             rounds -= 1
+            self.hurried.clear()
             said = await self._ask(questions.pop())
             behaviour = self._random.choices(list(BEHAVIOURS), list(BEHAVIOURS.values()))[0]
             pause_s = self._random.random()
-            if behaviour == "post" and questions:
+            if behaviour == "go on":
+                await self._pause(0.1 * pause_s)
+                continue
+            if behaviour == "post":
                 said = await self._post(questions.pop())
-            elif behaviour == "go on" and questions:
-                await asyncio.sleep(0.1 * pause_s)
-                continue
             elif behaviour == "break":
-                await asyncio.sleep(pause_s)
+                await self._pause(pause_s)
                 self.line.cut()
-            await self._until(lambda said=said: self._is_answered(said))  # type: ignore[misc]
-            if behaviour == "interrupt" and questions:
-                await asyncio.sleep(1.5 * pause_s)
-                continue
-            await self._until(self._is_quiet)
+            await self._until(partial(self._is_answered, said), or_hurried=True)
+            if behaviour == "interrupt":
+                await self._pause(1.5 * pause_s)
+            else:
+                await self._until(self._is_quiet, or_hurried=True)
         await self._until(self._is_quiet)
 
     def _is_answered(self, said: Said) -> bool:
@@ -286,12 +297,16 @@ class _Call:
                 return bool(answer.json()["substate"] == "ended")
         return False
 
-    async def _until(self, holds: Callable[[], bool]) -> None:
+    async def _until(self, holds: Callable[[], bool], *, or_hurried: bool = False) -> None:
         began = asyncio.get_running_loop().time()
-        while not holds():
+        while not holds() and not (or_hurried and self.hurried.is_set()):
             waiting = ", ".join(wait.what for wait in self.story.waits if wait.until is None)
             self._check(began, waiting or f"more than {self._state} of turn {self._turn}")
             await asyncio.sleep(LOOK_S)
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.hurried.wait(), seconds)
 
     def _check(self, began: float, what: str) -> None:
         if asyncio.get_running_loop().time() - began > STUCK_S:

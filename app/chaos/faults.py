@@ -37,6 +37,8 @@ class Plan:
     """Which process, of those that are there: from 0 to 1."""
     pause_s: float
     """After the calls have recovered from the one before."""
+    hurry: int
+    """Which callers say the next thing at once: a bit for each."""
 
 
 @dataclass
@@ -60,7 +62,13 @@ def plan(number: int, random: Random) -> list[Plan]:
     kinds = kinds[:number]
     random.shuffle(kinds)
     return [
-        Plan(kind, random.uniform(*(AWAY_S if kind == "Redis killed" else FREEZE_S)), random.random(), random.random())
+        Plan(
+            kind,
+            random.uniform(*(AWAY_S if kind == "Redis killed" else FREEZE_S)),
+            random.random(),
+            random.random(),
+            random.getrandbits(64),
+        )
         for kind in kinds
     ]
 
@@ -86,7 +94,7 @@ class Harm:
         who, _, what = planned.kind.partition(" ")
         if who == "Redis":
             fault = Fault(number, planned.kind, "Redis", loop.time(), touched=self._stories(lambda _: True))
-            await self._harm_log(what, planned.lasts_s)
+            await self._harm_log(what, planned)
         else:
             process = await self._choose(who, planned.pick)
             at_it = self._stories(lambda caller: caller.line is not None and caller.line.url == process.url)
@@ -94,7 +102,7 @@ class Harm:
                 number, planned.kind, process.name, loop.time(),
                 touched=at_it if who == "gateway" else self._stories(lambda _: True),
             )  # fmt: skip
-            await self._harm(process, what, planned.lasts_s)
+            await self._harm(process, what, planned)
         only_it = what in ("frozen", "link dead") and who in ("gateway", "Redis")
         fault.clock = loop.time() if only_it else fault.at
         return fault
@@ -112,30 +120,41 @@ class Harm:
                 return up[int(pick * len(up))]
             await asyncio.sleep(0.1)  # until one that was killed is back
 
-    async def _harm(self, process: RoleProcess, what: str, lasts_s: float) -> None:
+    async def _harm(self, process: RoleProcess, what: str, planned: Plan) -> None:
         match what:
             case "killed":
                 self._away.add(process.name)
                 await process.kill()
+                self._hurry(planned)
                 self._group.create_task(self._bring_back(process))
             case "frozen":
                 process.freeze()
-                await asyncio.sleep(lasts_s)
+                self._hurry(planned)
+                await asyncio.sleep(planned.lasts_s)
                 process.thaw()
             case "link reset":
                 process.link.reset()
+                self._hurry(planned)
             case "link dead":
                 process.link.black_hole()
-                await asyncio.sleep(lasts_s)
+                self._hurry(planned)
+                await asyncio.sleep(planned.lasts_s)
                 process.link.heal()
 
-    async def _harm_log(self, what: str, lasts_s: float) -> None:
+    async def _harm_log(self, what: str, planned: Plan) -> None:
         if what == "killed":
-            await self._fleet.restart_log(lasts_s)
+            self._hurry(planned)
+            await self._fleet.restart_log(planned.lasts_s)
             return
         self._fleet.freeze_log(frozen=True)
-        await asyncio.sleep(lasts_s)
+        self._hurry(planned)
+        await asyncio.sleep(planned.lasts_s)
         self._fleet.freeze_log(frozen=False)
+
+    def _hurry(self, planned: Plan) -> None:
+        for number, caller in enumerate(self._callers):
+            if planned.hurry >> number & 1:
+                caller.hurry()
 
     async def _bring_back(self, process: RoleProcess) -> None:
         await self._fleet.restart(process)

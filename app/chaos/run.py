@@ -2,12 +2,13 @@
 
 **Recovery** of a call from a fault is the longest time for which its caller was kept waiting: of all waits for
 something the server owed (the session after a lost connection, the words shown, the first sound of the answer, the
-floor after it) that were running at the fault or began within a second after it, the longest, counted from the fault at
-the earliest. Where nobody else can do the work of what stands still (a frozen gateway or log server, the dead link of a
-gateway), it is counted from the end of that. A killed log server is started again after up to half a second, which is
-part of the recovery. Only calls that the fault touches count: of a gateway those it holds, of an orchestrator those
-whose partition went to another owner, of workers those that wait for an answer, of the log server all. Waits at other
-times are given as well: that is what the same callers wait for where nothing is broken.
+floor after it) that were running at the fault or began within 0.3 s after it, the longest, counted from the fault at
+the earliest. So that somebody always waits, half of the callers say the next thing at that moment. Where nobody else
+can do the work of what stands still (a frozen gateway or log server, the dead link of a gateway), it is counted from
+the end of that. A killed log server is started again after up to half a second, which is part of the recovery. Only
+calls that the fault touches count: of a gateway those it holds, of an orchestrator those whose partition went to
+another owner, of workers those that wait for an answer, of the log server all. Waits at other times are given as well:
+that is what the same callers wait for where nothing is broken.
 """
 
 from __future__ import annotations
@@ -31,8 +32,12 @@ from app.task_errors import first_of_ours
 
 __all__ = ["Chaos", "Outcome", "Recoveries", "chaos"]
 
-NOTICED_S = 1.0
-"""A wait that begins later than this after a fault is none of its doing."""
+NOTICED_S = 0.3
+"""Waits that begin later than this after a fault do not count: they would only make it look shorter."""
+BETWEEN_S = 1.0
+"""Shortest time from one fault to the next."""
+LEAD_IN_S = 3.0
+"""How long callers talk undisturbed first."""
 RECOVERED_WITHIN_S = 30.0
 """Longest wait for the calls to recover before the next fault; a caller gives up sooner."""
 OWNED_WITHIN_S = 3.0
@@ -152,6 +157,7 @@ async def _harm_all(wanted: Chaos, fleet: Fleet, tell: Callable[[str], None]) ->
         calling = [group.create_task(caller.run(stop)) for caller in callers]
         async with asyncio.TaskGroup() as restarts:
             harm = Harm(fleet, callers, restarts)
+            await asyncio.sleep(LEAD_IN_S)
             for number, planned in enumerate(plan(wanted.kills, Random(wanted.seed)), 1):
                 faults.append(await _one(harm, number, planned, fleet.watch, calling))
                 tell(_told(faults[-1], wanted.kills, faults[-1].at - began))
@@ -168,7 +174,7 @@ async def _one(
     await asyncio.sleep(planned.pause_s)
     fault = await harm.do(number, planned)
     deadline = fault.clock + RECOVERED_WITHIN_S
-    while loop.time() < fault.clock + NOTICED_S or (
+    while loop.time() < fault.clock + BETWEEN_S or (
         loop.time() < deadline and any(_waits(story, fault, running=True) for story in fault.touched)
     ):
         for call in calling:
@@ -237,7 +243,7 @@ def _recoveries(faults: list[Fault]) -> Recoveries:
 
 
 def _undisturbed(stories: list[CallStory], faults: list[Fault]) -> Recoveries:
-    times = [(fault.at, fault.clock + NOTICED_S) for fault in faults]
+    times = [(fault.at, fault.clock + BETWEEN_S) for fault in faults]
     return _figures(
         0,
         [

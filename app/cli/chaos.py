@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 from random import SystemRandom
 
@@ -37,13 +38,14 @@ def command(kills: int, seed: int | None, callers: int, folder: Path | None, as_
     seed can tell.
 
     Recovery is the longest time for which the caller of a touched call waited for something the server owed (session,
-    words shown, first sound of the answer, the floor): of the waits that ran at the fault or began within a second,
-    from the fault on. For a frozen gateway or log server, and a gateway's dead link, it counts from the end of that.
+    words shown, first sound of the answer, the floor): of the waits that ran at the fault or began within 0.3 s, from
+    the fault on. Half of the callers say something at that moment, so that somebody waits. For a frozen gateway or log
+    server, and a gateway's dead link, it counts from the end of that.
     """
     from app.wiring import EmbeddedValkey, RedisStreamsBus
 
     wanted = Chaos(kills=kills, seed=SystemRandom().randrange(10**6) if seed is None else seed, callers=callers)
-    tell = progress().print
+    tell = partial(progress().print, soft_wrap=True)
     tell(f"seed {wanted.seed}")
     where = folder or Path(tempfile.mkdtemp(prefix="voicechart-chaos-"))
     where.mkdir(parents=True, exist_ok=True)
@@ -89,7 +91,7 @@ def _print(outcome: Outcome) -> None:
 
 
 def _tell_wrong(outcome: Outcome, stories: list[Path]) -> None:
-    tell = progress().print
+    tell = partial(progress().print, soft_wrap=True)
     for name, found in outcome.wrong.items():
         for line in found[:_SHOWN]:
             tell(f"{name}: {line}")
