@@ -1,8 +1,7 @@
 """A scripted caller: asks by keyboard, listens, interrupts, goes on, lets the line break, hangs up, and calls again.
 
-Half of the callers say the next thing at the moment of a fault, whatever was going on: how long that takes to be shown
-is how long the fault is noticed. What a caller asks is drawn from the seed; when, follows what the server does. It
-notes what it said, what of that was acknowledged, and how long it was kept waiting.
+Three of four callers say the next thing at the moment of a fault, whatever was going on: how long that takes to be
+shown is how long the fault is noticed. What a caller asks is drawn from the seed; when, follows what the server does.
 """
 
 from __future__ import annotations
@@ -11,16 +10,16 @@ import asyncio
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 
 import httpx
 
 from app.caller.messages import FinalTranscript, Hangup, ServerMessage, SessionOpened, State, TtsChunk, TypedText
-from app.chaos.line import Got, Line
+from app.chaos.call_story import CallStory, Said, Wait
+from app.chaos.line import Line
 
-__all__ = ["FACTS", "CallStory", "Caller", "Said", "Wait"]
+__all__ = ["FACTS", "Caller"]
 
 FACTS = {
     "How old is the bridge?": "The bridge is ninety years old.",
@@ -49,42 +48,6 @@ HANG_UP_S = 0.3
 """After how long it is asked whether the server knows that the caller hung up."""
 LOOK_S = 0.02
 """How often a caller looks whether what it waits for has come."""
-
-
-@dataclass
-class Said:
-    """One question."""
-
-    text: str
-    times: int = 0
-    """How often it was typed."""
-    acknowledged: bool = False
-    """The server showed it, or answered 202."""
-    event_id: str = ""
-    """Of one that another program posted; it is posted with the same id until it is taken."""
-    turn: int = 0
-
-
-@dataclass
-class Wait:
-    """A time in which the server owed the caller something."""
-
-    what: str
-    since: float
-    until: float | None = None
-
-
-@dataclass
-class CallStory:
-    """One call, as its caller tells it."""
-
-    session_id: str
-    said: list[Said] = field(default_factory=list)
-    waits: list[Wait] = field(default_factory=list)
-    got: list[Got] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    connections: int = 0
-    over: bool = False
 
 
 class _Stuck(Exception):

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import get_args
 
-from app.chaos.caller import Caller, CallStory
+from app.chaos.call_story import CallStory
+from app.chaos.caller import Caller
 from app.chaos.fleet import Fleet, Role, RoleProcess
 
 __all__ = ["KINDS", "Fault", "Harm", "Plan", "plan"]
@@ -67,7 +68,7 @@ def plan(number: int, random: Random) -> list[Plan]:
             random.uniform(*(AWAY_S if kind == "Redis killed" else FREEZE_S)),
             random.random(),
             random.random(),
-            random.getrandbits(64),
+            random.getrandbits(64) | random.getrandbits(64),
         )
         for kind in kinds
     ]

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters.bus.port import EventBus
-from app.chaos.caller import CallStory
+from app.chaos.call_story import CallStory
 from app.folding import JournalRecord
 from app.history.checking import check, endings
 from app.history.records import History, Violation, acted_on, asked

@@ -3,7 +3,7 @@
 **Recovery** of a call from a fault is the longest time for which its caller was kept waiting: of all waits for
 something the server owed (the session after a lost connection, the words shown, the first sound of the answer, the
 floor after it) that were running at the fault or began within 0.3 s after it, the longest, counted from the fault at
-the earliest. So that somebody always waits, half of the callers say the next thing at that moment. Where nobody else
+the earliest. So that somebody always waits, three of four callers say the next thing at that moment. Where nobody else
 can do the work of what stands still (a frozen gateway or log server, the dead link of a gateway), it is counted from
 the end of that. A killed log server is started again after up to half a second, which is part of the recovery. Only
 calls that the fault touches count: of a gateway those it holds, of an orchestrator those whose partition went to
@@ -22,7 +22,8 @@ from msgspec import Struct
 
 from adapters.bus.port import EventBus, partition_of
 from app.caller.report import percentile
-from app.chaos.caller import FACTS, Caller, CallStory, Wait
+from app.chaos.call_story import CallStory, Wait
+from app.chaos.caller import FACTS, Caller
 from app.chaos.faults import Fault, Harm, Plan, plan
 from app.chaos.fleet import PARTITIONS, Fleet, LogServer, Role
 from app.chaos.judging import Judged, category, judge
@@ -82,10 +83,12 @@ class Chaos(Struct, frozen=True, kw_only=True):
 
     kills: int
     seed: int
-    callers: int = 5
+    callers: int = 6
     gateways: int = 2
     orchestrators: int = 3
     workers: int = 2
+    keep_all: bool = False
+    """Keep the story of every call, not only of those in which something is wrong."""
 
 
 async def chaos(
@@ -128,10 +131,12 @@ async def chaos(
         await bus.start()
         try:
             judged = await _judge_all(bus, stories)
-            files = [await keep_story(bus, folder, one, story) for one, story in judged if one.wrong]
+            kept = [pair for pair in judged if wanted.keep_all or pair[0].wrong]
+            files = {one.session_id: await keep_story(bus, folder, one, story) for one, story in kept}
         finally:
             await bus.close()
-        return _outcome(wanted, folder, fleet.watch, stories, faults, [one for one, _ in judged]), files
+        outcome = _outcome(wanted, folder, fleet.watch, stories, faults, [one for one, _ in judged])
+        return outcome, [files[one.session_id] for one, _ in judged if one.wrong]
     finally:
         await fleet.stop()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from adapters.bus.port import EventBus
-from app.chaos.caller import CallStory
+from app.chaos.call_story import CallStory
 from app.chaos.judging import Judged
 from app.replay.call_log import encode_log, read_log
 

@@ -27,8 +27,12 @@ _SHOWN = 5
 @click.command(name="chaos")
 @click.option("--kills", type=click.IntRange(min=1), default=30, show_default=True, help="How many faults.")
 @click.option("--seed", type=click.IntRange(min=0), help="Draws the faults and what callers do.  [default: any]")
-@click.option("--callers", type=click.IntRange(min=1), default=5, show_default=True, help="Who call all the time.")
-@click.option("--folder", type=click.Path(path_type=Path), help="For data and log files; kept.  [default: temporary]")
+@click.option("--callers", type=click.IntRange(min=1), default=6, show_default=True, help="Who call all the time.")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    help="For data, log files and the story of every call; kept.  [default: temporary]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def command(kills: int, seed: int | None, callers: int, folder: Path | None, as_json: bool) -> None:
     """Start the roles apart, hold calls, and harm them at random: kill -9, freeze, reset, cut off, the log server too.
@@ -39,12 +43,13 @@ def command(kills: int, seed: int | None, callers: int, folder: Path | None, as_
 
     Recovery is the longest time for which the caller of a touched call waited for something the server owed (session,
     words shown, first sound of the answer, the floor): of the waits that ran at the fault or began within 0.3 s, from
-    the fault on. Half of the callers say something at that moment, so that somebody waits. For a frozen gateway or log
-    server, and a gateway's dead link, it counts from the end of that.
+    the fault on. Three of four callers say something at that moment. For a frozen gateway or log server, and a gateway's
+    dead link, it counts from the end of that.
     """
     from app.wiring import EmbeddedValkey, RedisStreamsBus
 
-    wanted = Chaos(kills=kills, seed=SystemRandom().randrange(10**6) if seed is None else seed, callers=callers)
+    drawn = SystemRandom().randrange(10**6) if seed is None else seed
+    wanted = Chaos(kills=kills, seed=drawn, callers=callers, keep_all=folder is not None)
     tell = partial(progress().print, soft_wrap=True)
     tell(f"seed {wanted.seed}")
     where = folder or Path(tempfile.mkdtemp(prefix="voicechart-chaos-"))
