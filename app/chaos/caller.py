@@ -39,8 +39,8 @@ FACTS = {
 
 STUCK_S = 25.0
 """Longer than any wait that a working server can cause: the answer's deadline, an apology, and a frozen gateway."""
-SAY_AGAIN_S = 1.5
-"""After how long on a new connection what was said on the old one, and never shown, is said again."""
+SAY_AGAIN_S = 0.3
+"""After how long on a new connection what was said on the old one, and is not shown either, is said again."""
 BEHAVIOURS = {"hear": 9, "interrupt": 6, "go on": 4, "break": 2, "post": 2}
 """What comes after a question, and how often of 23: the answer is heard to its end; the next question is typed over it;
 the next question is typed while the server thinks; the line breaks; the next question comes from another program."""

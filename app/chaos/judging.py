@@ -86,7 +86,7 @@ def _said(history: History, story: CallStory) -> Iterator[Violation]:
 
 def _shown(history: History, story: CallStory) -> Iterator[Violation]:
     """Clients get what is for them in order and once; and all of it, where messages carry an id to go on from."""
-    ids = [got.id for got in story.got if got.id]
+    ids = [got.id for got in story.got if got.id and got.message.get("type") != "session"]
     for message_id, times in Counter(ids).items():
         if times > 1:
             yield history.wrong("clients get nothing twice", f"message {message_id} came {times} times")
@@ -99,6 +99,7 @@ def _shown(history: History, story: CallStory) -> Iterator[Violation]:
         if times > 1:
             told = f"chunk {seq} of {kind} {turn} came {times} times over connection {connection}"
             yield history.wrong("clients get nothing twice", told)
+    yield from _old_turns(history, story)
     due = [_mark(msgspec.to_builtins(change)) for change in _changes(history) if change.trigger != "connected"]
     seen = [
         _mark(payload)
@@ -106,6 +107,21 @@ def _shown(history: History, story: CallStory) -> Iterator[Violation]:
         if got.message.get("type") == "orchestrator_state" and isinstance(payload := got.message.get("payload"), dict)
     ]
     yield from _compared(history, due, seen, whole=bool(ids) and story.over)
+
+
+def _old_turns(history: History, story: CallStory) -> Iterator[Violation]:
+    """Once a turn has begun, nothing of an earlier one is heard any more."""
+    turn = 0
+    for got in story.got:
+        payload = got.message.get("payload")
+        if not isinstance(payload, dict):
+            continue
+        if got.message.get("type") == "tts_chunk" and payload["turn"] < turn:
+            told = f"audio of turn {payload['turn']} came in turn {turn}, over connection {got.connection}"
+            yield history.wrong("no late result is acted on", told)
+            return
+        if got.message.get("type") in ("session", "orchestrator_state"):
+            turn = max(turn, int(payload["turn"]))
 
 
 def _changes(history: History) -> list[StateChanged]:

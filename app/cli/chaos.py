@@ -43,8 +43,8 @@ def command(kills: int, seed: int | None, callers: int, folder: Path | None, as_
 
     Recovery is the longest time for which the caller of a touched call waited for something the server owed (session,
     words shown, first sound of the answer, the floor): of the waits that ran at the fault or began within 0.3 s, from
-    the fault on. Three of four callers say something at that moment. For a frozen gateway or log server, and a gateway's
-    dead link, it counts from the end of that.
+    the fault on. Three of four callers say something at that moment. Of a frozen gateway or log server, and of a
+    gateway's dead link, it counts from the end.
     """
     from app.wiring import EmbeddedValkey, RedisStreamsBus
 
