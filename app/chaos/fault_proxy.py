@@ -32,7 +32,7 @@ class _Connection:
 
 def _reset(writer: asyncio.StreamWriter) -> None:
     found: socket.socket | None = writer.get_extra_info("socket")
-    if found is not None and found.family != socket.AF_UNIX:
+    if found is not None and found.family != socket.AF_UNIX and not writer.transport.is_closing():
         found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
     writer.transport.abort()
 
@@ -53,6 +53,7 @@ class FaultProxy:
         self._passing = asyncio.Event()
         self._passing.set()
         self._connections: set[_Connection] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self.port = 0
 
@@ -67,8 +68,10 @@ class FaultProxy:
         server, self._server = self._server, None
         if server is not None:
             server.close()
-            self.reset()
             self.heal()
+            while self._serving:  # one that is just connecting is reset when it is there
+                self.reset()
+                await asyncio.wait(self._serving, timeout=0.05)
             await server.wait_closed()
 
     @property
@@ -93,6 +96,10 @@ class FaultProxy:
         self._passing.set()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving = asyncio.current_task()
+        assert serving is not None
+        self._serving.add(serving)
+        serving.add_done_callback(self._serving.discard)
         try:
             up_reader, up_writer = await self._connect()
         except OSError:
