@@ -116,6 +116,13 @@ dlq *args:
 bench *args:
     exec python -m app bench "$@"
 
+# Break it on purpose: roles apart are killed, frozen and cut off while callers talk; then the log is read
+[group("use")]
+[no-exit-message]
+[no-cd]
+chaos *args:
+    exec python -m app chaos "$@"
+
 # Check the installation
 [group("use")]
 [no-exit-message]

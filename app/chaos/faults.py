@@ -12,11 +12,13 @@ from app.chaos.call_story import CallStory
 from app.chaos.caller import Caller
 from app.chaos.fleet import Fleet, Role, RoleProcess
 
-__all__ = ["KINDS", "Fault", "Harm", "Plan", "plan"]
+__all__ = ["KINDS", "LOG_SERVER", "Fault", "Harm", "Plan", "plan"]
 
+LOG_SERVER = "Redis"
 FREEZE_S = (1.0, 3.0)
 AWAY_S = (0.05, 0.5)
 """How long the log server stays away when it was killed."""
+LONGEST_PAUSE_S = 0.5
 KINDS = {
     "orchestrator killed": 5, "orchestrator frozen": 3, "orchestrator link reset": 2, "orchestrator link dead": 2,
     "workers killed": 4, "workers frozen": 2, "workers link reset": 1,
@@ -67,7 +69,7 @@ def plan(number: int, random: Random) -> list[Plan]:
             kind,
             random.uniform(*(AWAY_S if kind == "Redis killed" else FREEZE_S)),
             random.random(),
-            random.random(),
+            random.uniform(0.0, LONGEST_PAUSE_S),
             random.getrandbits(64) | random.getrandbits(64),
         )
         for kind in kinds
@@ -93,8 +95,8 @@ class Harm:
         """Carry out one fault; returns when its effect is over, but for restarts, which go on."""
         loop = asyncio.get_running_loop()
         who, _, what = planned.kind.partition(" ")
-        if who == "Redis":
-            fault = Fault(number, planned.kind, "Redis", loop.time(), touched=self._stories(lambda _: True))
+        if who == LOG_SERVER:
+            fault = Fault(number, planned.kind, LOG_SERVER, loop.time(), touched=self._stories(lambda _: True))
             await self._harm_log(what, planned)
         else:
             process = await self._choose(who, planned.pick)
@@ -104,7 +106,7 @@ class Harm:
                 touched=at_it if who == "gateway" else self._stories(lambda _: True),
             )  # fmt: skip
             await self._harm(process, what, planned)
-        only_it = what in ("frozen", "link dead") and who in ("gateway", "Redis")
+        only_it = what in ("frozen", "link dead") and who in ("gateway", LOG_SERVER)
         fault.clock = loop.time() if only_it else fault.at
         return fault
 

@@ -24,7 +24,7 @@ from adapters.bus.port import EventBus, partition_of
 from app.caller.report import percentile
 from app.chaos.call_story import CallStory, Wait
 from app.chaos.caller import FACTS, Caller
-from app.chaos.faults import Fault, Harm, Plan, plan
+from app.chaos.faults import LOG_SERVER, Fault, Harm, Plan, plan
 from app.chaos.fleet import PARTITIONS, Fleet, LogServer, Role
 from app.chaos.judging import Judged, category, judge
 from app.chaos.story import keep_story
@@ -66,6 +66,10 @@ class Outcome(Struct, kw_only=True):
     facts: int
     reconnects: int
     recoveries: dict[str, Recoveries]
+    of_redis: Recoveries
+    """Of all faults of the log server."""
+    of_others: Recoveries
+    """Of all other faults."""
     undisturbed: Recoveries
     """Waits that no fault touched."""
     wrong: dict[str, list[str]]
@@ -239,6 +243,8 @@ def _outcome(
         seed=wanted.seed, faults=len(faults), calls=len(stories), turns=turns,
         facts=sum(one.facts for one in judged), reconnects=sum(story.connections - 1 for story in stories),
         recoveries={kind: _recoveries([fault for fault in faults if fault.kind == kind]) for kind in kinds},
+        of_redis=_recoveries([fault for fault in faults if fault.target == LOG_SERVER]),
+        of_others=_recoveries([fault for fault in faults if fault.target != LOG_SERVER]),
         undisturbed=_undisturbed(stories, faults), wrong=wrong, folder=str(folder),
     )  # fmt: skip
 

@@ -13,7 +13,8 @@ import msgspec
 import rich_click as click
 from click.exceptions import Exit
 
-from app.chaos.run import Chaos, Outcome, chaos
+from app.chaos.faults import LOG_SERVER
+from app.chaos.run import Chaos, Outcome, Recoveries, chaos
 from app.cli.bench_tables import new_table, progress, table_console
 
 __all__ = ["command"]
@@ -79,13 +80,11 @@ def _print(outcome: Outcome) -> None:
         "goal p95", right=1,
     )  # fmt: skip
     for kind, found in outcome.recoveries.items():
-        goal = REDIS_GOAL_S if kind.startswith("Redis") else GOAL_S
-        figures = [f"{found.p50:.2f}", f"{found.p95:.2f}", f"{found.max:.2f}"] if found.waits else ["", "", ""]
-        table.add_row(kind, str(found.faults), str(found.waits), *figures, f"{goal:.2f}")
-    calm = outcome.undisturbed
-    if calm.waits:
-        table.add_section()
-        table.add_row("none", "", str(calm.waits), f"{calm.p50:.2f}", f"{calm.p95:.2f}", f"{calm.max:.2f}", "")
+        table.add_row(kind, *_shown(found, REDIS_GOAL_S if kind.startswith(LOG_SERVER) else GOAL_S))
+    table.add_section()
+    table.add_row(f"all of {LOG_SERVER}", *_shown(outcome.of_redis, REDIS_GOAL_S))
+    table.add_row("all others", *_shown(outcome.of_others, GOAL_S))
+    table.add_row("no fault", *_shown(outcome.undisturbed, None))
     console.print(table)
     turns = ", ".join(f"{count} {kind}" for kind, count in sorted(outcome.turns.items()))
     console.print(
@@ -93,6 +92,11 @@ def _print(outcome: Outcome) -> None:
         f"{outcome.facts} facts, {sum(outcome.turns.values())} turns ({turns})"
     )
     console.print(", ".join(f"{len(found)} {name}" for name, found in outcome.wrong.items()))
+
+
+def _shown(found: Recoveries, goal_s: float | None) -> tuple[str, ...]:
+    figures = [f"{seconds:.2f}" if found.waits else "" for seconds in (found.p50, found.p95, found.max)]
+    return str(found.faults), str(found.waits), *figures, "" if goal_s is None else f"{goal_s:.2f}"
 
 
 def _tell_wrong(outcome: Outcome, stories: list[Path]) -> None:
