@@ -90,6 +90,16 @@ class Harm:
         self._callers = callers
         self._group = group
         self._away: set[str] = set()
+        self.fallen: list[str] = []
+        """Processes that ended without our doing, and what they said."""
+
+    def look(self) -> None:
+        """Note which processes ended by themselves, and start them again."""
+        for process in self._fleet.processes:
+            if process.name not in self._away and not process.alive:
+                self.fallen.append(f"{process.name} ended by itself. It said: {process.tail()}")
+                self._away.add(process.name)
+                self._group.create_task(self._bring_back(process))
 
     async def do(self, number: int, planned: Plan) -> Fault:
         """Carry out one fault; returns when its effect is over, but for restarts, which go on."""

@@ -24,6 +24,7 @@ Role: TypeAlias = Literal["gateway", "orchestrator", "workers"]
 
 READY_S = 60.0
 """Longest wait for all roles to be ready: several processes load models at the same time."""
+STARTS, START_AGAIN_S = 5, 0.5
 PARTITIONS = 16
 """Of a log that begins empty; `RedisStreamsBus`'s default."""
 _ROOT = Path(__file__).parents[2]
@@ -165,7 +166,8 @@ class Fleet:
             for number in range(1, count + 1):
                 process = RoleProcess(role, f"{role}-{number}", path, self.folder, self._options.get(role, ()))
                 self.processes.append(process)
-                await self._start(process)
+                self._await_one_more(process)
+                await process.start()
         self._tell(f"started {len(self.processes)} processes and the log server, files in {self.folder}")
 
     async def wait_all_up(self) -> None:
@@ -173,10 +175,9 @@ class Fleet:
         for process in self.processes:
             await self.wait_up(process)
 
-    async def _start(self, process: RoleProcess) -> None:
+    def _await_one_more(self, process: RoleProcess) -> None:
         self._started[process.role] += 1
         process.awaited = self._started[process.role]
-        await process.start()
 
     async def _is_up(self, process: RoleProcess) -> bool:
         if process.role == "gateway":
@@ -200,8 +201,23 @@ class Fleet:
             await asyncio.sleep(0.1)  # it can only be asked
 
     async def restart(self, process: RoleProcess) -> None:
-        """Start a process that was killed, and return once it is up. Raises RoleFailed."""
-        await self._start(process)
+        """Start a process that was killed, and return once it is up.
+
+        One that ends while it starts, as it does where the log server is away just then, is started again, as whoever
+        supervises it in earnest would. Raises RoleFailed.
+        """
+        self._await_one_more(process)
+        for _ in range(STARTS - 1):
+            await process.start()
+            try:
+                await self.wait_up(process)
+            except RoleFailed:
+                if process.alive:
+                    raise
+                await asyncio.sleep(START_AGAIN_S)
+            else:
+                return
+        await process.start()
         await self.wait_up(process)
 
     def freeze_log(self, *, frozen: bool) -> None:

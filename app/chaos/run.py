@@ -128,7 +128,7 @@ async def chaos(
             async with asyncio.TaskGroup() as group:
                 watching = group.create_task(fleet.watch.run())
                 await fleet.wait_all_up()
-                stories, faults = await _harm_all(wanted, fleet, tell)
+                stories, faults, fallen = await _harm_all(wanted, fleet, tell)
                 watching.cancel()
         tell(f"reading the log of {len(stories)} calls")
         bus = open_log(fleet.address)
@@ -139,7 +139,8 @@ async def chaos(
             files = {one.session_id: await keep_story(bus, folder, one, story) for one, story in kept}
         finally:
             await bus.close()
-        outcome = _outcome(wanted, folder, fleet.watch, stories, faults, [one for one, _ in judged])
+        broken = [*fleet.watch.wrong, *fallen]
+        outcome = _outcome(wanted, folder, broken, stories, faults, [one for one, _ in judged])
         return outcome, [files[one.session_id] for one, _ in judged if one.wrong]
     finally:
         await fleet.stop()
@@ -154,7 +155,9 @@ def _knowledge(folder: Path) -> Path:
     return made
 
 
-async def _harm_all(wanted: Chaos, fleet: Fleet, tell: Callable[[str], None]) -> tuple[list[CallStory], list[Fault]]:
+async def _harm_all(
+    wanted: Chaos, fleet: Fleet, tell: Callable[[str], None]
+) -> tuple[list[CallStory], list[Fault], list[str]]:
     stories: list[CallStory] = []
     faults: list[Fault] = []
     stop = asyncio.Event()
@@ -171,7 +174,7 @@ async def _harm_all(wanted: Chaos, fleet: Fleet, tell: Callable[[str], None]) ->
                 faults.append(await _one(harm, number, planned, fleet.watch, calling))
                 tell(_told(faults[-1], wanted.kills, faults[-1].at - began))
         stop.set()
-    return stories, faults
+    return stories, faults, harm.fallen
 
 
 async def _one(
@@ -189,6 +192,7 @@ async def _one(
         for call in calling:
             if call.done():
                 call.result()
+        harm.look()
         await asyncio.sleep(0.02)
     for story in fault.touched:
         moved = watch.moved(partition_of(story.session_id, PARTITIONS), fault.at, fault.at + OWNED_WITHIN_S)
@@ -229,9 +233,9 @@ async def _judge_all(bus: EventBus, stories: list[CallStory]) -> list[tuple[Judg
 
 
 def _outcome(
-    wanted: Chaos, folder: Path, watch: Watch, stories: list[CallStory], faults: list[Fault], judged: list[Judged]
+    wanted: Chaos, folder: Path, broken: list[str], stories: list[CallStory], faults: list[Fault], judged: list[Judged]
 ) -> Outcome:
-    wrong: dict[str, list[str]] = {"lost": [], "doubled": [], "violated": list(watch.wrong)}
+    wrong: dict[str, list[str]] = {"lost": [], "doubled": [], "violated": broken}
     turns: dict[str, int] = {}
     for one in judged:
         for violation in one.wrong:

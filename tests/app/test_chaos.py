@@ -50,6 +50,10 @@ def got(message: dict[str, object], number: int) -> Got:
     return Got(at=float(number), connection=1, id=f"{number}-0.1", message=message)
 
 
+AUDIO = got({"type": "tts_chunk", "payload": {"turn": 1, "kind": "answer", "seq": 0}}, 0)
+OLD_AUDIO = got({"type": "tts_chunk", "payload": {"turn": 0, "kind": "answer", "seq": 0}}, 98)
+
+
 async def found(bus: EventBus, story: CallStory) -> set[tuple[str, str]]:
     """What is found wrong, but for what this call leaves out: nobody answered for the intent."""
     judged = await judge(bus, story)
@@ -102,10 +106,6 @@ async def test_what_a_client_missed_or_got_twice_or_late_is_found(spoil: object,
         assert callable(spoil)
         spoil(story)
         assert rule in await found(made.bus, story)
-
-
-AUDIO = got({"type": "tts_chunk", "payload": {"turn": 1, "kind": "answer", "seq": 0}}, 0)
-OLD_AUDIO = got({"type": "tts_chunk", "payload": {"turn": 0, "kind": "answer", "seq": 0}}, 98)
 
 
 async def test_two_owners_in_one_epoch_and_an_epoch_that_goes_back_are_noticed() -> None:
