@@ -144,6 +144,12 @@ test *args: lint
     echo "== tests, two files at a time (-n 0: one test after the other)" >&2
     exec python -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"
 
+# Bring about every fault of docs/faults.md, and write down what came of it
+[group("develop")]
+[no-exit-message]
+faults *args:
+    exec env VOICECHART_FAULTS=1 python -m pytest -m fault "$@"
+
 # Check format, lint, types, import contracts and that the committed diagrams are current
 [group("develop")]
 [no-exit-message]
