@@ -18,6 +18,10 @@ LEFT = 4
 CALLERS = 40
 
 
+def descriptors(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
 @pytest.mark.real
 @pytest.mark.fault(39)
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of another process are set on Linux alone")
@@ -31,7 +35,7 @@ async def test_without_file_descriptors_the_call_goes_on_and_new_ones_come_later
     others: list[socket.socket] = []
     try:
         async with call_server(server.url) as client:
-            limit = len(list(Path(f"/proc/{pid}/fd").iterdir())) + LEFT
+            limit = descriptors(pid) + LEFT
             resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, limit))
             # The system takes them in, the server cannot.
             others += [socket.create_connection(("127.0.0.1", server.port), timeout=5.0) for _ in range(CALLERS)]
