@@ -21,7 +21,7 @@ AWAY_S = (0.05, 0.5)
 LONGEST_PAUSE_S = 0.5
 KINDS = {
     "orchestrator killed": 5, "orchestrator frozen": 3, "orchestrator link reset": 2, "orchestrator link dead": 2,
-    "workers killed": 4, "workers frozen": 2, "workers link reset": 1,
+    "worker killed": 4, "worker frozen": 2, "worker link reset": 1,
     "gateway killed": 4, "gateway frozen": 2, "gateway link reset": 2, "gateway link dead": 1,
     "Redis killed": 3, "Redis frozen": 2,
 }  # fmt: skip

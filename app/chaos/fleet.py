@@ -20,7 +20,7 @@ from statecharts.events import VoicechartError
 
 __all__ = ["Fleet", "LogServer", "Role", "RoleFailed", "RoleProcess"]
 
-Role: TypeAlias = Literal["gateway", "orchestrator", "workers"]
+Role: TypeAlias = Literal["gateway", "orchestrator", "worker"]
 
 READY_S = 60.0
 """Longest wait for all roles to be ready: several processes load models at the same time."""
@@ -64,6 +64,7 @@ class RoleProcess:
         self.frozen = False
         self.awaited = 0
         """How many members of its role there will have been when it is up."""
+        self._port = 0
         self._options = options
         self._process: asyncio.subprocess.Process | None = None
 
@@ -73,16 +74,24 @@ class RoleProcess:
             await self.link.start()
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", 0))
-                self._port: int = probe.getsockname()[1]
+                self._port = probe.getsockname()[1]
             self.url = f"http://127.0.0.1:{self._port}"
-        bus = f"redis://127.0.0.1:{self.link.port}/0"
-        words = ["serve", "--roles", self.role, "--port", str(self._port), "--bus", bus, *self._options]
+        words = [*self._command(), "--bus", f"redis://127.0.0.1:{self.link.port}/0", *self._options]
         with self.log.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "app", *words,
                 cwd=_ROOT, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
                 start_new_session=True,  # Ctrl-C is for us, who end them all
             )  # fmt: skip
+
+    def _command(self) -> list[str]:
+        match self.role:
+            case "gateway":
+                return ["serve", "--roles", "gateway", "--port", str(self._port)]
+            case "orchestrator":
+                return ["orchestrator"]
+            case "worker":
+                return ["worker", "intent", "rag"]
 
     @property
     def alive(self) -> bool:

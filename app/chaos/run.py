@@ -115,10 +115,10 @@ async def chaos(
         RoleFailed: A process did not come up.
     """
     counts: dict[Role, int] = {
-        "gateway": wanted.gateways, "orchestrator": wanted.orchestrators, "workers": wanted.workers
+        "gateway": wanted.gateways, "orchestrator": wanted.orchestrators, "worker": wanted.workers
     }  # fmt: skip
     options: dict[Role, list[str]] = {
-        "gateway": ["--voice", "espeak"], "workers": ["--knowledge", str(_knowledge(folder))]
+        "gateway": ["--voice", "espeak"], "worker": ["--knowledge", str(_knowledge(folder))]
     }  # fmt: skip
     fleet = Fleet(folder, log_server, counts, options, tell)
     try:
@@ -210,7 +210,7 @@ def _waits(story: CallStory, fault: Fault, *, running: bool = False) -> list[Wai
         for wait in story.waits
         if wait.since <= fault.clock + NOTICED_S
         and (wait.until is None or (not running and wait.until > fault.clock))
-        and (wait.what == "the answer" or not fault.kind.startswith("workers"))
+        and (wait.what == "the answer" or not fault.kind.startswith("worker"))
         and not (story.over and wait.until is None)
     ]
 
