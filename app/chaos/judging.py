@@ -86,14 +86,15 @@ def _said(history: History, story: CallStory) -> Iterator[Violation]:
 
 def _shown(history: History, story: CallStory) -> Iterator[Violation]:
     """Clients get what is for them in order and once; and all of it, where messages carry an id to go on from."""
-    ids = [got.id for got in story.got if got.id and got.message.get("type") != "session"]
+    messages = [(got, got.message) for got in story.got]
+    ids = [got.id for got, message in messages if got.id and message["type"] != "session"]
     for message_id, times in Counter(ids).items():
         if times > 1:
             yield history.wrong("clients get nothing twice", f"message {message_id} came {times} times")
     chunks = Counter(
         (got.connection, payload.get("turn"), payload.get("kind"), payload.get("seq"))
-        for got in story.got
-        if got.message.get("type") == "tts_chunk" and isinstance(payload := got.message.get("payload"), dict)
+        for got, message in messages
+        if message["type"] == "tts_chunk" and isinstance(payload := message.get("payload"), dict)
     )
     for (connection, turn, kind, seq), times in chunks.items():
         if times > 1:
@@ -103,8 +104,8 @@ def _shown(history: History, story: CallStory) -> Iterator[Violation]:
     due = [_mark(msgspec.to_builtins(change)) for change in _changes(history) if change.trigger != "connected"]
     seen = [
         _mark(payload)
-        for got in story.got
-        if got.message.get("type") == "orchestrator_state" and isinstance(payload := got.message.get("payload"), dict)
+        for _, message in messages
+        if message["type"] == "orchestrator_state" and isinstance(payload := message.get("payload"), dict)
     ]
     yield from _compared(history, due, seen, whole=bool(ids) and story.over)
 
@@ -113,14 +114,15 @@ def _old_turns(history: History, story: CallStory) -> Iterator[Violation]:
     """Once a turn has begun, nothing of an earlier one is heard any more."""
     turn = 0
     for got in story.got:
-        payload = got.message.get("payload")
+        message = got.message
+        payload = message.get("payload")
         if not isinstance(payload, dict):
             continue
-        if got.message.get("type") == "tts_chunk" and payload["turn"] < turn:
+        if message["type"] == "tts_chunk" and payload["turn"] < turn:
             told = f"audio of turn {payload['turn']} came in turn {turn}, over connection {got.connection}"
             yield history.wrong("no late result is acted on", told)
             return
-        if got.message.get("type") in ("session", "orchestrator_state"):
+        if message["type"] in ("session", "orchestrator_state"):
             turn = max(turn, int(payload["turn"]))
 
 

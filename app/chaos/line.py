@@ -33,7 +33,14 @@ class Got(Struct, frozen=True, kw_only=True):
     """The how-manieth connection of the session it came over, from 1 on."""
     id: str
     """Its place among the session's messages; empty if the server gives none."""
-    message: dict[str, object]
+    data: bytes
+    """Its JSON: an hour of calls is kept until it is judged, and dictionaries would take five times the memory."""
+
+    @property
+    def message(self) -> dict[str, object]:
+        """The message, decoded."""
+        found: dict[str, object] = msgspec.json.decode(self.data)
+        return found
 
 
 class Line:
@@ -127,7 +134,9 @@ class Line:
         if isinstance(payload, dict):
             payload.pop("audio_base64", None)
         self._last_id = str(raw.get("id", self._last_id))
-        self.got.append(Got(at=now, connection=self.connections, id=str(raw.get("id", "")), message=raw))
+        self.got.append(
+            Got(at=now, connection=self.connections, id=str(raw.get("id", "")), data=msgspec.json.encode(raw))
+        )
         try:
             message = decode(data)
         except BadMessage as error:

@@ -42,7 +42,7 @@ def _told(judged: Judged, story: CallStory) -> Iterator[str]:
         yield f"  {record.at:.3f}  {record.position}  {record.event_type}  {record.before} → {record.after}  {effects}"
     yield "\nwhat the caller got, connection by connection"
     for got in story.got:
-        yield f"  {got.at - zero:8.3f}  {got.connection}  {got.id:>4}  {msgspec.json.encode(got.message).decode()}"
+        yield f"  {got.at - zero:8.3f}  {got.connection}  {got.id:>4}  {got.data.decode()}"
 
 
 def _brief(effect: dict[str, object]) -> str:

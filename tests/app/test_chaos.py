@@ -47,7 +47,7 @@ async def call(made: Harness) -> CallStory:
 
 
 def got(message: dict[str, object], number: int) -> Got:
-    return Got(at=float(number), connection=1, id=f"{number}-0.1", message=message)
+    return Got(at=float(number), connection=1, id=f"{number}-0.1", data=msgspec.json.encode(message))
 
 
 AUDIO = got({"type": "tts_chunk", "payload": {"turn": 1, "kind": "answer", "seq": 0}}, 0)
