@@ -116,6 +116,13 @@ dlq *args:
 bench *args:
     exec python -m app bench "$@"
 
+# Break it on purpose: roles apart are killed, frozen and cut off while callers talk; then the log is read
+[group("use")]
+[no-exit-message]
+[no-cd]
+chaos *args:
+    exec python -m app chaos "$@"
+
 # Check the installation
 [group("use")]
 [no-exit-message]
@@ -136,6 +143,12 @@ config *args:
 test *args: lint
     echo "== tests, two files at a time (-n 0: one test after the other)" >&2
     exec python -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"
+
+# Bring about every fault of docs/faults.md, and write down what came of it
+[group("develop")]
+[no-exit-message]
+faults *args:
+    exec env VOICECHART_FAULTS=1 python -m pytest -m fault "$@"
 
 # Check format, lint, types, import contracts and that the committed diagrams are current
 [group("develop")]

@@ -30,6 +30,7 @@ _COMMANDS = {
     "freeze": "Keep a call as a test.",
     "dlq": "List, retry and drop what could not be served.",
     "bench": "Measure turns, the event log and the chart.",
+    "chaos": "Break it on purpose, and see whether the conversations go on.",
     "doctor": "Check the installation.",
     "config": "Show the settings and where they come from.",
 }
