@@ -23,6 +23,7 @@ from app.simulation.faults import MIN_IDLE_S, Faults, Line, Trace
 from app.simulation.hosts import Code, Host
 from app.simulation.loop import Process, SimulatedLoop, Stuck
 from app.simulation.wire import Far
+from statecharts.events import SessionStarted
 from statecharts.policy import Policy
 
 __all__ = ["Outcome", "simulate"]
@@ -224,6 +225,8 @@ class _World:
         wanted = any(fact is not None and fact.payload.get("reason") == ERASED for fact in facts)
         if not wanted and erased != part.epoch:
             return []  # the wish never came to be heard; or a later owner does not know of it, and keeps what came late
+        if history.journal and history.journal[0].event_type == SessionStarted.event_type and not wanted:
+            return []  # a gateway that stood still began it anew, with a client that has left since
         left = [*(f"{record.event_type} in the journal" for record in history.journal)]
         left += [f"{fact.event_type} in the log" for fact in history.facts.values()]
         left += ["its state"] if blob is not None else []
