@@ -11,8 +11,9 @@ import structlog
 
 from adapters.bus.codec import decode_command, decode_entry, encode_command, encode_envelope, ordinal, session_of
 from adapters.bus.port import JOURNAL_MARGIN_S, REQUEST_S, BusUnavailable, Command, LogEntry, partition_of
+from adapters.bus.redis_address import is_cluster, shown
 from adapters.bus.redis_letters import read_letters, take_letter
-from adapters.bus.redis_link import BLOCK_MS, Entry, Keys, Link, shown
+from adapters.bus.redis_link import BLOCK_MS, Entry, Keys, Link
 from adapters.bus.redis_ownership import LEASE_S, RedisOwnership
 from adapters.bus.redis_scripts import ANNOUNCE, MEMBERS
 from adapters.bus.redis_workers import MIN_IDLE_S, RedisSubscription
@@ -25,6 +26,9 @@ __all__ = ["RedisStreamsBus"]
 _log = structlog.get_logger()
 
 PARTITIONS_KEY = "voice:partitions"
+PARTITIONS = 16
+CLUSTER_PARTITIONS = 64
+"""Enough for the keys of each of some nodes to be about as many (20, 20 and 24 of 64 on three)."""
 PAGE_ENTRIES = 1000
 RETRY_S = 0.1
 SENT_KEPT_S = 3600
@@ -32,24 +36,25 @@ SENT_KEPT_S = 3600
 
 
 class RedisStreamsBus:
-    """The bus on one Redis-compatible server, 7.0 or newer.
+    """The bus on one Redis-compatible server, 7.0 or newer, on a master that Sentinels name, or on a cluster.
 
     Args:
-        url: `redis://`, `rediss://` or `unix://`.
-        partitions: How many there are to be; a server that has data already decides itself.
+        url: What `address_of` reads.
+        partitions: How many there are to be, by default 16, or 64 on a cluster; a server that has data already decides
+            itself.
         lease_s: How long a lease holds without renewal.
         min_idle_s: After how long a request whose worker is silent is handed out again.
     """
 
     def __init__(
-        self, url: str, *, partitions: int = 16, lease_s: float = LEASE_S, min_idle_s: float = MIN_IDLE_S
+        self, url: str, *, partitions: int | None = None, lease_s: float = LEASE_S, min_idle_s: float = MIN_IDLE_S
     ) -> None:
         self._url = url
         self._lease_s = lease_s
         self.min_idle_s = min_idle_s
         self.link = Link(url)
         self._subscriptions: list[RedisSubscription] = []
-        self._keys = Keys(partitions)
+        self._keys = Keys(partitions or (CLUSTER_PARTITIONS if is_cluster(url) else PARTITIONS))
         self._mirror_failed = False
         self._lanes: list[RedisLane] = []
 
@@ -75,7 +80,7 @@ class RedisStreamsBus:
         await self.link.close()
 
     async def ping(self) -> None:
-        await self.link.call("PING")
+        await self.link.ping()
 
     async def publish(self, *envelopes: Envelope) -> list[str]:
         added = await self.link.call_all(
