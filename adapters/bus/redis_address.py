@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from redis.asyncio.connection import parse_url
 
-__all__ = ["Address", "Node", "address_of", "is_cluster", "node_of", "shown"]
+from statecharts.events import VoicechartError
+
+__all__ = ["Address", "BadAddress", "Node", "address_of", "is_cluster", "node_of", "shown"]
 
 _FORMS = {
     "redis+cluster": ("redis", "cluster"), "rediss+cluster": ("rediss", "cluster"),
@@ -18,6 +21,10 @@ _PORTS = {"cluster": 6379, "sentinel": 26379}
 
 Node = tuple[str, int]
 """Host and port of one process."""
+
+
+class BadAddress(VoicechartError):
+    """An address that cannot be read."""
 
 
 class Address(NamedTuple):
@@ -50,20 +57,25 @@ def address_of(url: str) -> Address:
     those of the Sentinels are the options `sentinel_username` and `sentinel_password`.
 
     Raises:
-        ValueError: It is none of these.
+        BadAddress: It is none of these.
     """
     parts = urlsplit(url)
-    if parts.scheme not in _FORMS:
-        return Address("single", parse_url(url))
+    try:
+        return _of_several(parts) if parts.scheme in _FORMS else Address("single", parse_url(url))
+    except ValueError as error:
+        raise BadAddress(f"{shown(url)} is no address of a Redis: {error}") from error
+
+
+def _of_several(parts: SplitResult) -> Address:
     scheme, form = _FORMS[parts.scheme]
     account, _, hosts = parts.netloc.rpartition("@")
     nodes = tuple(node_of(host, _PORTS[form]) for host in hosts.split(",") if host)
     if not nodes:
-        raise ValueError(f"{shown(url)} names no host: {parts.scheme}://host:port,host:port")
+        raise ValueError(f"it names no host, as {parts.scheme}://host:port,host:port does")
     path = [part for part in parts.path.split("/") if part]
     service = path.pop(0) if form == "sentinel" and path else ""
     if form == "sentinel" and not service:
-        raise ValueError(f"{shown(url)} does not say which master: {parts.scheme}://host:port,host:port/master")
+        raise ValueError(f"it does not say which master, as {parts.scheme}://host:port,host:port/master does")
     query = dict(parse_qsl(parts.query))
     guard = {name: query.pop(f"sentinel_{name}") for name in ("username", "password") if f"sentinel_{name}" in query}
 
@@ -98,13 +110,6 @@ def node_of(text: str, port: int = 0) -> Node:
 
 
 def shown(url: str) -> str:
-    """Return an address fit for people: without its passwords."""
-    parts = urlsplit(url)
-    account, at, hosts = parts.netloc.rpartition("@")
-    user, colon, _ = account.partition(":")
-    netloc = f"{user}{':***' if colon else ''}{at}{hosts}"
-    query = "&".join(
-        f"{field.partition('=')[0]}=***" if "password" in field.partition("=")[0] else field
-        for field in parts.query.split("&")
-    )
-    return urlunsplit(parts._replace(netloc=netloc, query=query))
+    """Return an address fit for people: without its passwords, also one that is too broken to be taken apart."""
+    without = re.sub(r"^([a-z+]+://[^:/@]*):.*@", r"\1:***@", url)
+    return re.sub(r"([?&][a-z_]*password=)[^&]*", r"\1***", without)
