@@ -62,13 +62,6 @@ class Cluster:
         """Read streams from positions on, each over its own connection: one read over two slots is refused."""
         return await self._reads.read(head, streams, block_ms)
 
-    async def ping(self) -> None:
-        await self.know()
-        answers = await asyncio.gather(*(self._line(node).ask([("PING",)]) for node in self._map.nodes))
-        for [answer] in answers:
-            if isinstance(answer, Exception):
-                raise answer
-
     def hang_up(self) -> None:
         """Look at the map again; lines are given up one by one, where they fail."""
         self.look()

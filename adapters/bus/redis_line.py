@@ -46,10 +46,6 @@ class Lines(Protocol):
         """
         ...
 
-    async def ping(self) -> None:
-        """Return if all servers answer. Raises OSError or ResponseError."""
-        ...
-
     def hang_up(self) -> None:
         """Connect anew before anything else is asked: what we are connected to is no longer what we want."""
         ...
@@ -102,11 +98,6 @@ class Line:
         if isinstance(answer, Exception):
             raise answer
         return answer if isinstance(answer, list) else []
-
-    async def ping(self) -> None:
-        [answer] = await self.ask([("PING",)])
-        if isinstance(answer, Exception):
-            raise answer
 
     def hang_up(self) -> None:
         """Connect anew before anything else is asked."""

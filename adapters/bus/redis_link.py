@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple, cast
 
@@ -77,13 +78,6 @@ class Link:
                     raise told from answer
         return answers
 
-    async def ping(self) -> None:
-        """Return if every server answers."""
-        try:
-            await self._lines.ping()
-        except (OSError, ResponseError) as error:
-            raise self._told(error) from error
-
     def _told(self, error: Exception) -> Exception:
         """Return `BusUnavailable`, saying where and what to do, if that is what an error means; else itself."""
         if isinstance(error, OSError):
@@ -157,6 +151,16 @@ class Outage:
             _log.info("bus_back", url=shown(self._url))
         self._cut_off.discard(part)
 
+    @contextmanager
+    def watching(self, part: str) -> Iterator[None]:
+        """Note whether what is done inside is cut off, or works."""
+        try:
+            yield
+        except BusUnavailable as error:
+            self.began(part, error)
+            raise
+        self.ended(part)
+
     def forget(self, part: str) -> None:
         """One part is closed, cut off or not."""
         self._cut_off.discard(part)
@@ -223,6 +227,9 @@ class Keys:
 
     def snapshots(self, partition: int) -> str:
         return f"voice:snapshots:{self.tag(partition)}"
+
+    def ping(self, partition: int) -> str:
+        return f"voice:ping:{self.tag(partition)}"
 
     @staticmethod
     def presence(role: str) -> str:

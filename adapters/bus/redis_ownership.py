@@ -52,7 +52,7 @@ class RedisOwnership:
         self._stuck: BusUnavailable | None = None
         self._open_again_at = 0.0
         self._orphans: set[int] = set()
-        self._reading, self._leasing = f"{owner} reading", f"{owner} leases"
+        self._reading, self._leasing, self._committing = f"{owner} reading", f"{owner} leases", f"{owner} commits"
         self._closed = False
         self._waiting: asyncio.Timeout | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -94,7 +94,7 @@ class RedisOwnership:
                         await asyncio.sleep(RETRY_S)
         finally:
             self._keeper.cancel()
-            for part in (self._reading, self._leasing):
+            for part in (self._reading, self._leasing, self._committing):
                 self._link.outage.forget(part)
 
     async def commit(self, lease: Lease, commit: Commit) -> None:
@@ -122,7 +122,8 @@ class RedisOwnership:
             args += [session_id, blob]
         args += [len(commit.journal), *commit.journal, *(data for _, data in outputs)]
         try:
-            outcome = await self._link.script(COMMIT, keys, *args)
+            with self._link.outage.watching(self._committing):
+                outcome = await self._link.script(COMMIT, keys, *args)
         except BusUnavailable:
             self._new.add(partition)
             raise

@@ -33,6 +33,8 @@ PAGE_ENTRIES = 1000
 RETRY_S = 0.1
 SENT_KEPT_S = 3600
 """As long as commands of a commit: what a dead gateway was asked goes by itself."""
+WRITING = "writing"
+"""The part of this process that publishes."""
 
 
 class RedisStreamsBus:
@@ -80,21 +82,18 @@ class RedisStreamsBus:
         await self.link.close()
 
     async def ping(self) -> None:
-        await self.link.ping()
+        # Written, not only asked: a server that is out of memory, or lacks its replicas, answers PING. And to all
+        # partitions: of a cluster, every node must be there.
+        with self.link.outage.watching(WRITING):
+            await self.link.call_all([("SET", self._keys.ping(part), 1, "EX", 60) for part in range(self.partitions)])
 
     async def publish(self, *envelopes: Envelope) -> list[str]:
-        added = await self.link.call_all(
-            [
-                (
-                    "XADD",
-                    self._keys.events(self._partition(envelope.session_id)),
-                    "*",
-                    "data",
-                    encode_envelope(envelope),
-                )
-                for envelope in envelopes
-            ]
-        )
+        commands = [
+            ("XADD", self._keys.events(self._partition(envelope.session_id)), "*", "data", encode_envelope(envelope))
+            for envelope in envelopes
+        ]
+        with self.link.outage.watching(WRITING):
+            added = await self.link.call_all(commands)
         return [cast(bytes, position).decode() for position in added]
 
     def own(self, owner: str) -> RedisOwnership:

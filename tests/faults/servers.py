@@ -28,7 +28,8 @@ class Server:
     """
 
     def __init__(self, folder: Path, *options: str, before: tuple[str, ...] = ()) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        self.data = folder / "data"
+        self.data.mkdir(parents=True)
         [self.port] = free_ports(1)
         self.folder = folder
         self._options = options
@@ -48,7 +49,8 @@ class Server:
         """Start it, on the port and the data it had before; return when it answers."""
         command = [
             *self._before, find_binary(), *self._options, "--port", str(self.port), "--bind", "127.0.0.1",
-            "--dir", str(self.folder), "--logfile", "server.log", "--pidfile", str(self.folder / "server.pid"),
+            "--dir", str(self.data), "--logfile", str(self.folder / "server.log"),
+            "--pidfile", str(self.folder / "server.pid"),
         ]  # fmt: skip
         if "--sentinel" not in self._options:
             command += ["--save", "", "--maxmemory-policy", "noeviction"]

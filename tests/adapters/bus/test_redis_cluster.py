@@ -109,7 +109,6 @@ async def test_workers_go_on_while_their_streams_move(bus: RedisStreamsBus, node
 async def test_a_frozen_node_fails_fast_what_it_has_and_nothing_else(bus: RedisStreamsBus, cluster: Cluster) -> None:
     url, embedded = cluster
     link = Link(url)
-    await link.ping()
     ports = {partition: await port_of(link, Keys.tag(partition)) for partition in range(PARTITIONS)}
     frozen = ports[0]
     assert len(set(ports.values())) > 1
