@@ -70,7 +70,7 @@ class EmbeddedCluster:
                 find_binary(), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "",
                 "--logfile", str(folder / "valkey.log"), "--pidfile", str(folder / "valkey.pid"), "--daemonize", "no",
                 "--cluster-enabled", "yes", "--cluster-port", str(bus), "--cluster-node-timeout", str(NODE_TIMEOUT_MS),
-                "--maxmemory-policy", "noeviction", *options,
+                "--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", "0", *options,
             ]  # fmt: skip
             self._guardians.append(subprocess.Popen(guarded(command), stdin=subprocess.PIPE, start_new_session=True))
         try:

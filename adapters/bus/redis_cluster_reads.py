@@ -94,7 +94,9 @@ class ClusterReads:
         elif read.task is not None:
             read.task.cancel()
 
-    def _ended(self, read: _Read, _: asyncio.Task[list[object]]) -> None:
+    def _ended(self, read: _Read, task: asyncio.Task[list[object]]) -> None:
+        if not task.cancelled():
+            task.exception()  # whoever gave it up does not want to know
         if self._reads.get(read.stream) is read:
             self._done.append(read)
             self._something.set()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -14,8 +13,8 @@ from structlog.testing import capture_logs
 from adapters.bus.port import BusUnavailable
 from adapters.bus.redis_link import Link
 from adapters.bus.redis_streams import RedisStreamsBus
-from tests.adapters.bus.steps import commit_of, end, fact, has_entries, session
 from tests.faults.servers import Server
+from tests.faults.traffic import Traffic, until
 
 DOWN_AFTER_MS = 500
 WITHIN_S = 30.0
@@ -100,31 +99,20 @@ async def seen_by(sentinel: Link) -> tuple[int, int]:
 async def test_another_server_takes_over_and_no_acknowledged_fact_is_lost(
     guarded: Guarded, bus: RedisStreamsBus, fault: str
 ) -> None:
-    session_id, acknowledged = session(), list[int]()
-    folded: list[object] = []
-    outages: list[float] = []
+    traffic = Traffic(bus)
     with capture_logs() as logs:
-        running = [asyncio.create_task(publish(bus, session_id, acknowledged, outages)),
-                   asyncio.create_task(fold(bus, folded))]  # fmt: skip
-        await until(lambda: len(acknowledged) > 200)
-        if fault == "killed":
-            await asyncio.to_thread(guarded.servers[0].kill)
-            await until(lambda: bool(outages))
-        else:
-            with guarded.servers[0].frozen():
-                await until(lambda: bool(outages))
-        went_on = len(acknowledged)
-        await until(lambda: len(acknowledged) > went_on + 200)
-        running[0].cancel()
-        await until(lambda: set(folded) >= set(acknowledged))
-        await end(*running)
-    assert max(outages) < 10.0  # 2 s on a quiet machine: 0.5 s until it is believed dead, a vote, a promotion
-    kept = [entry.envelope.payload["number"] for entry in await bus.replay(session_id) if entry.envelope]
-    assert set(kept) >= set(acknowledged)
-    assert [number for number in folded if number in set(acknowledged)] == acknowledged
-    told = [line["event"] for line in logs if line["event"].startswith("bus_")]
-    assert told.count("bus_away") >= 1
-    assert told[-1] == "bus_back"
+        async with traffic.running():
+            await traffic.goes_on()
+            if fault == "killed":
+                await asyncio.to_thread(guarded.servers[0].kill)
+                await until(lambda: bool(traffic.waits_s))
+            else:
+                with guarded.servers[0].frozen():
+                    await until(lambda: bool(traffic.waits_s))
+            await traffic.goes_on()
+            await until(lambda: any(line["event"] == "bus_back" for line in logs))
+        await traffic.check()
+    assert max(traffic.waits_s) < 10.0  # 2 s on a quiet machine: 0.5 s until it is believed dead, a vote, a promotion
 
 
 async def test_a_name_no_sentinel_knows_is_told(guarded: Guarded) -> None:
@@ -141,46 +129,3 @@ async def test_sentinels_that_are_away_are_told() -> None:
     assert "secret" not in str(error.value)
     assert "hidden" not in str(error.value)
     await bus.close()
-
-
-async def publish(bus: RedisStreamsBus, session_id: str, acknowledged: list[int], outages: list[float]) -> None:
-    """Publish numbers one after the other, each until it is acknowledged; note how long the longest took."""
-    number = 0
-    while True:
-        envelope, began, failed = fact(session_id, number), time.monotonic(), False
-        while True:
-            try:
-                await bus.publish(envelope)
-                break
-            except BusUnavailable:
-                failed = True
-                await asyncio.sleep(0.02)
-        acknowledged.append(number)
-        if failed:
-            outages.append(time.monotonic() - began)
-        number += 1
-        await asyncio.sleep(0.002)
-
-
-async def fold(bus: RedisStreamsBus, folded: list[object]) -> None:
-    """Note each fact once it is committed; a copy, published again after an error, is dropped by its number."""
-    owner = bus.own("one")
-    try:
-        async for batch in owner.batches():
-            if not has_entries(batch):
-                continue
-            try:
-                await owner.commit(batch.lease, commit_of(batch, batch.entries[0].envelope.session_id))  # type: ignore[union-attr]  # only facts are published here
-            except BusUnavailable:
-                continue  # it is read anew, whether it happened or not
-            for entry in batch.entries:
-                if entry.envelope is not None and entry.envelope.payload["number"] not in folded:
-                    folded.append(entry.envelope.payload["number"])
-    finally:
-        await owner.close()
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WITHIN_S):
-        while not true():
-            await asyncio.sleep(0.02)

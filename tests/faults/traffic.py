@@ -50,15 +50,17 @@ class Traffic:
     async def running(self) -> AsyncIterator[None]:
         """Publish, fold, listen and serve meanwhile; then until all that was acknowledged had its effect."""
         owner = self._bus.own("one")
-        async with asyncio.TaskGroup() as group:
-            publisher = group.create_task(self._publish())
-            others = [group.create_task(work) for work in (self._fold(owner), self._listen(), self._serve())]
-            yield
-            publisher.cancel()
-            await until(lambda: set(self.heard) >= set(self.acknowledged) <= set(self.served))
-            for task in others:
-                task.cancel()
-        await owner.close()
+        try:
+            async with asyncio.TaskGroup() as group:
+                publisher = group.create_task(self._publish())
+                others = [group.create_task(work) for work in (self._fold(owner), self._listen(), self._serve())]
+                yield
+                publisher.cancel()
+                await until(lambda: set(self.heard) >= set(self.acknowledged) <= set(self.served))
+                for task in others:
+                    task.cancel()
+        finally:
+            await owner.close()
 
     async def goes_on(self, facts: int = 100) -> None:
         """Return when so many more were acknowledged, and the last of them was heard."""
