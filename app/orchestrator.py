@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import time
 from collections.abc import Callable
 
@@ -26,6 +27,8 @@ _log = structlog.get_logger()
 
 PRESENCE_S = 2.0
 """How long an announcement holds; it is repeated every half of that."""
+SWEEP_S = 60.0
+"""Time between two searches of a partition for sessions that are long over."""
 
 
 class Orchestrator:
@@ -39,11 +42,12 @@ class Orchestrator:
         figures: Where to count.
         mirrored: Whether to copy every event to the session view.
         clock: Tells the Unix time.
+        retention_s: For how long the log is kept, and the state of a session that has ended.
     """
 
     def __init__(
         self, bus: EventBus, name: str, policy: Policy, phrases: Phrases, figures: EventFigures, *, mirrored: bool,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.time, retention_s: float = math.inf,
     ) -> None:  # fmt: skip
         self._bus = bus
         self._name = name
@@ -52,6 +56,8 @@ class Orchestrator:
         self._figures = figures
         self._mirrored = mirrored
         self._clock = clock
+        self._retention_s = retention_s
+        self._swept_at: dict[int, float] = {}
         self._conversations: dict[int, dict[str, Conversation]] = {}
         self._alarms: dict[tuple[str, str], asyncio.TimerHandle] = {}
         self._rung: asyncio.Queue[Envelope] = asyncio.Queue()
@@ -155,16 +161,35 @@ class Orchestrator:
     async def _commit(self, lease: Lease, batch: Batch, folded: list[Folded]) -> None:
         conversations = self._conversations[lease.partition]
         touched = {outcome.envelope.session_id for outcome in folded}
+        over = self._long_over(lease.partition) - touched
         await self._ownership.commit(
             lease,
             Commit(
                 upto=batch.entries[-1].position,
-                snapshots={session_id: conversations[session_id].record.encode() for session_id in sorted(touched)},
+                snapshots={session_id: conversations[session_id].record.encode() for session_id in sorted(touched)}
+                | dict.fromkeys(sorted(over), b""),
                 tasks=[task for outcome in folded for task in outcome.tasks],
                 commands=[command for outcome in folded for command in outcome.commands],
                 journal=[msgspec.json.encode(outcome.record) for outcome in folded],
             ),
         )
+        for session_id in over:
+            conversations.pop(session_id, None)
+            self._forget_alarms(session_id)
+
+    def _long_over(self, partition: int) -> set[str]:
+        """Return the sessions that nobody came to for so long that nothing of their log is kept; every now and then."""
+        now = self._clock()
+        if now - self._swept_at.get(partition, -math.inf) < SWEEP_S:
+            return set()
+        self._swept_at[partition] = now
+        return {
+            session_id
+            for session_id, conversation in self._conversations[partition].items()
+            if conversation.record.state.startswith("IDLE.")
+            and not conversation.record.context.connected
+            and conversation.record.context.now < now - self._retention_s
+        }
 
     async def _tell(self, lease: Lease, folded: list[Folded]) -> None:
         """After the commit: count, mirror, and erase what was asked to be erased."""

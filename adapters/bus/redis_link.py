@@ -24,7 +24,7 @@ _log = structlog.get_logger()
 BLOCK_MS = 200
 """How long a read waits for new entries before it looks whether its partitions are still the same."""
 
-_REPLACED = ("READONLY", "MASTERDOWN", "UNBLOCKED")
+_REPLACED = ("READONLY", "MASTERDOWN", "UNBLOCKED force unblock")
 """How answers begin that say another server is the master now."""
 _UNABLE = (
     *_REPLACED, "MISCONF", "LOADING", "NOREPLICAS", "OOM", "BUSY ", "NOAUTH", "NOPERM",

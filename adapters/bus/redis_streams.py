@@ -15,9 +15,9 @@ from adapters.bus.redis_address import is_cluster, shown
 from adapters.bus.redis_letters import read_letters, take_letter
 from adapters.bus.redis_link import BLOCK_MS, Entry, Keys, Link
 from adapters.bus.redis_ownership import LEASE_S, RedisOwnership
-from adapters.bus.redis_scripts import ANNOUNCE, MEMBERS
+from adapters.bus.redis_scripts import ANNOUNCE, DROP_WORKERS, MEMBERS
 from adapters.bus.redis_workers import MIN_IDLE_S, RedisSubscription
-from adapters.bus.session_view import VIEW_KINDS, VIEW_TTL_S, state_key, view_stream
+from adapters.bus.session_view import VIEW_ENTRIES, VIEW_KINDS, VIEW_TTL_S, state_key, view_stream
 from adapters.lane.redis import RedisLane
 from statecharts.events import Envelope, VoicechartError
 
@@ -29,6 +29,10 @@ PARTITIONS_KEY = "voice:partitions"
 PARTITIONS = 16
 CLUSTER_PARTITIONS = 64
 """Enough for the keys of each of some nodes to be about as many (20, 20 and 24 of 64 on three)."""
+KINDS = ("intent", "rag", "tts", "stt")
+"""All kinds of workers there are."""
+WORKER_GONE_S = 600.0
+"""A worker that has not asked for so long, and holds nothing, is gone; its name is of no use to anybody."""
 PAGE_ENTRIES = 1000
 RETRY_S = 0.1
 SENT_KEPT_S = 3600
@@ -207,7 +211,7 @@ class RedisStreamsBus:
         for envelope in envelopes:
             stream = view_stream(envelope.event_type, envelope.session_id)
             streams.add(stream)
-            commands.append(("XADD", stream, "*", "data", encode_envelope(envelope)))
+            commands.append(("XADD", stream, "MAXLEN", "~", VIEW_ENTRIES, "*", "data", encode_envelope(envelope)))
         for session_id, (state, last_update) in states.items():
             streams.add(state_key(session_id))
             commands.append(("HSET", state_key(session_id), "state", state, "last_update", last_update))
@@ -232,16 +236,19 @@ class RedisStreamsBus:
         )
 
     async def trim(self, older_than_s: float) -> None:
-        cutoff = (round((time.time() - older_than_s) * 1000), 0)
+        cutoff = round((time.time() - older_than_s) * 1000)
+        keys, idle_ms = self._keys, round(WORKER_GONE_S * 1000)
         for partition in range(self.partitions):
-            offset = await self.link.text(self._keys.offset(partition)) or "0-0"
-            bound = min(cutoff, ordinal(offset))
-            minimum = f"{bound[0]}-{bound[1]}"
+            offset = ordinal(await self.link.text(keys.offset(partition)) or "0-0")
+            bound = min((cutoff, 0), offset)
             await self.link.call_all(
                 [
-                    ("XTRIM", self._keys.events(partition), "MINID", minimum),
-                    ("XTRIM", self._keys.journal(partition), "MINID", f"{cutoff[0]}-0"),
+                    ("XTRIM", keys.events(partition), "MINID", f"{bound[0]}-{bound[1]}"),
+                    ("XTRIM", keys.journal(partition), "MINID", f"{cutoff}-0"),
                 ]
+                # What no worker ever took: whoever asked has long been answered otherwise.
+                + [("XTRIM", keys.tasks(kind, partition), "MINID", f"{cutoff}-0") for kind in KINDS]
+                + [("EVAL", DROP_WORKERS, 1, keys.tasks(kind, partition), kind, idle_ms) for kind in KINDS]
             )
 
     async def announce(self, role: str, name: str, ttl_s: float) -> None:
