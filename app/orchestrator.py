@@ -16,6 +16,7 @@ from app.erasing import Eraser
 from app.folding import Conversation, Folded, derived_envelopes
 from app.observability import EventFigures
 from app.session_record import SessionRecord, derived_id
+from app.taking import SideBySide
 from statecharts.effects import CancelTimer, Speculated, StartTimer
 from statecharts.events import Disconnected, Envelope, Event, TimerFired, to_envelope
 from statecharts.phrases import Phrases
@@ -63,8 +64,7 @@ class Orchestrator:
         self._rung: asyncio.Queue[Envelope] = asyncio.Queue()
         self._ownership = bus.own(name)
         self._eraser = Eraser(bus, clock)
-        self._taking = asyncio.Lock()
-        self._left = False
+        self._takers = SideBySide(self._take)
 
     @property
     def partitions_owned(self) -> int:
@@ -80,10 +80,7 @@ class Orchestrator:
                     group.create_task(self._watch_gateways(), name="orchestrator-presence"),
                     group.create_task(self._eraser.run(), name="orchestrator-eraser"),
                 ]
-                async for batch in self._ownership.batches():
-                    async with self._taking:
-                        if not self._left:
-                            await self._take(batch)
+                await self._takers.take_all(group, self._ownership.batches())
                 for task in beside:
                     task.cancel()
         finally:
@@ -93,10 +90,9 @@ class Orchestrator:
 
     async def leave(self) -> None:
         """Commit what is being folded, take no more, and give the partitions back at once."""
-        async with self._taking:
-            self._left = True
-            await self._ownership.close()
-            await self._bus.announce("orchestrator", self._name, 0.0)
+        await self._takers.stop()
+        await self._ownership.close()
+        await self._bus.announce("orchestrator", self._name, 0.0)
 
     async def _take(self, batch: Batch) -> None:
         lease = batch.lease
