@@ -37,7 +37,8 @@ _HOME = Path(__file__).resolve().parents[1]
 _ICE_SERVER = re.compile(r"stuns?:[^?:@]+(:[0-9]+)?|turns?:[^?:@]+(:[0-9]+)?(\?transport=(udp|tcp))?")
 """What aiortc takes (RFC 7064 and 7065); it would refuse anything else only when somebody calls."""
 _BUS_SCHEMES = (
-    "redis", "rediss", "redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel", "unix", "memory", "kafka",
+    "redis", "rediss", "redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel", "unix",
+    "memory", "kafka",
 )  # fmt: skip
 _KAFKA = re.compile(
     r"kafka://[\w.-]+(:[0-9]{1,5})?(,[\w.-]+(:[0-9]{1,5})?)*/?(\?fetch_max_wait_ms=[1-9][0-9]{0,4})?", re.ASCII

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -10,32 +11,50 @@ from adapters.bus.port import Batch, Lease
 from app.taking import SideBySide
 
 
-def batch(partition: int) -> Batch:
-    return Batch(lease=Lease(partition=partition, epoch=1), entries=[])
+async def batches(*partitions: int) -> AsyncIterator[Batch]:
+    for partition in partitions:
+        yield Batch(lease=Lease(partition=partition, epoch=1), entries=[])
+
+
+class Taken:
+    """Notes what is begun and done; partition 0 waits to be let on."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[int, str]] = []
+        self.let_on = asyncio.Event()
+
+    async def take(self, batch: Batch) -> None:
+        partition = batch.lease.partition
+        self.told.append((partition, "begun"))
+        if partition == 0:
+            await self.let_on.wait()
+        self.told.append((partition, "done"))
 
 
 async def test_a_partition_that_waits_holds_up_no_other_and_keeps_its_order() -> None:
-    taken: list[tuple[int, str]] = []
-    answered = asyncio.Event()
-
-    async def take(given: Batch) -> None:
-        partition = given.lease.partition
-        taken.append((partition, "begun"))
-        if partition == 0:
-            await answered.wait()
-        taken.append((partition, "done"))
-
+    taken = Taken()
     async with asyncio.TaskGroup() as group:
-        takers = SideBySide(group, take)
-        await takers.hand(batch(0))
-        await takers.hand(batch(1))
-        second = group.create_task(takers.hand(batch(0)))
-        while (1, "done") not in taken:
+        all_of_them = group.create_task(SideBySide(taken.take).take_all(group, batches(0, 1, 0)))
+        while (1, "done") not in taken.told:
             await asyncio.sleep(0)
-        assert taken == [(0, "begun"), (1, "begun"), (1, "done")]
-        assert not second.done()
-        answered.set()
-    assert taken[3:] == [(0, "done"), (0, "begun"), (0, "done")]
+        assert taken.told == [(0, "begun"), (1, "begun"), (1, "done")]
+        taken.let_on.set()
+        await all_of_them
+        assert taken.told[3:] == [(0, "done"), (0, "begun"), (0, "done")]
+
+
+async def test_who_stops_finishes_what_was_begun_and_begins_nothing() -> None:
+    taken = Taken()
+    async with asyncio.TaskGroup() as group:
+        takers = SideBySide(taken.take)
+        group.create_task(takers.take_all(group, batches(0, 0, 1)))
+        while not taken.told:
+            await asyncio.sleep(0)
+        stopping = group.create_task(takers.stop())
+        await asyncio.sleep(0)
+        assert not stopping.done()
+        taken.let_on.set()
+    assert taken.told == [(0, "begun"), (0, "done")]
 
 
 async def test_a_batch_that_cannot_be_taken_ends_all() -> None:
@@ -44,7 +63,7 @@ async def test_a_batch_that_cannot_be_taken_ends_all() -> None:
 
     async def everything() -> None:
         async with asyncio.TaskGroup() as group:
-            await SideBySide(group, take).hand(batch(0))
+            await SideBySide(take).take_all(group, batches(0))
             await asyncio.Event().wait()
 
     with pytest.raises(ExceptionGroup) as error:

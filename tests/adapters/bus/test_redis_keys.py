@@ -113,7 +113,7 @@ async def test_workers_that_are_gone_are_no_members_of_their_group(
         delivery = await hand(worker)
         if worker is gone:
             await delivery.ack()
-    await gone.aclose()  # type: ignore[attr-defined]  # every bus yields from a generator
+    await gone.aclose()
     await asyncio.sleep(0.3)
     await redis_bus.trim(3600.0)
     members: set[bytes] = set()
@@ -122,5 +122,5 @@ async def test_workers_that_are_gone_are_no_members_of_their_group(
         members |= {consumer[1] for consumer in cast("list[list[bytes]]", told)}
     assert b"gone" not in members
     assert b"holding" in members
-    await holding.aclose()  # type: ignore[attr-defined]  # as above
+    await holding.aclose()
     await owner.close()
