@@ -94,25 +94,27 @@ class Orchestrator:
         await self._ownership.close()
         await self._bus.announce("orchestrator", self._name, 0.0)
 
-    async def _take(self, batch: Batch) -> None:
+    async def _take(self, batch: Batch) -> bool:
+        """Fold and commit; return whether that came about."""
         lease = batch.lease
         try:
             if not batch.entries:
                 await self._open_partition(lease)
-                return
+                return True
             folded = self._fold(batch)
             await self._commit(lease, batch, folded)
         except Fenced:
             _log.warning("partition_lost", partition=lease.partition, epoch=lease.epoch)
             self._close_partition(lease.partition)
-            return
+            return False
         except BusUnavailable as error:
             _log.warning("commit_uncertain", partition=lease.partition, error=str(error))
             self._close_partition(lease.partition)
-            return
+            return False
         for outcome in folded:
             self._arm(outcome)
         await self._tell(lease, folded)
+        return True
 
     async def _open_partition(self, lease: Lease) -> None:
         self._close_partition(lease.partition)

@@ -128,7 +128,8 @@ class RedisOwnership:
             self._new.add(partition)
             raise
         if outcome == b"FENCED":
-            self._lose(partition)
+            if self._held.get(partition) == lease:  # meanwhile it may be ours again
+                self._lose(partition)
             raise Fenced(f"partition {partition} has another owner; epoch {lease.epoch} is over")
         if outcome != b"OK":
             # An earlier commit of ours did happen though its answer was lost: read on from where it led.

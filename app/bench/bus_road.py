@@ -108,15 +108,16 @@ class Road:
         async with asyncio.TaskGroup() as group:
             await SideBySide(partial(self._take, ownership)).take_all(group, ownership.batches())
 
-    async def _take(self, ownership: Ownership, batch: Batch) -> None:
+    async def _take(self, ownership: Ownership, batch: Batch) -> bool:
         if not batch.entries:
             self._owned.add(batch.lease.partition)
             self._moved.set()
-            return
+            return True
         facts = [(entry.position, entry.envelope) for entry in batch.entries if entry.envelope is not None]
         await ownership.commit(batch.lease, self._outcome(batch, facts))
         now = time.perf_counter()
         self.committed_s += [now - self.sent_at[_number(fact.payload)] for _, fact in facts]
+        return True
 
     def _outcome(self, batch: Batch, facts: Sequence[tuple[str, Envelope]]) -> Commit:
         return Commit(

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from adapters.bus.port import Batch, Lease
+from adapters.bus.port import Batch, Lease, LogEntry
 from app.taking import SideBySide
 
 
@@ -23,12 +23,13 @@ class Taken:
         self.told: list[tuple[int, str]] = []
         self.let_on = asyncio.Event()
 
-    async def take(self, batch: Batch) -> None:
+    async def take(self, batch: Batch) -> bool:
         partition = batch.lease.partition
         self.told.append((partition, "begun"))
         if partition == 0:
             await self.let_on.wait()
         self.told.append((partition, "done"))
+        return True
 
 
 async def test_a_partition_that_waits_holds_up_no_other_and_keeps_its_order() -> None:
@@ -57,8 +58,26 @@ async def test_who_stops_finishes_what_was_begun_and_begins_nothing() -> None:
     assert taken.told == [(0, "begun"), (0, "done")]
 
 
-async def test_a_batch_that_cannot_be_taken_ends_all() -> None:
-    async def take(_: Batch) -> None:
+async def test_what_was_read_behind_a_batch_that_failed_is_passed_over_until_the_partition_is_announced() -> None:
+    taken: list[int] = []
+
+    async def read() -> AsyncIterator[Batch]:
+        fact = LogEntry(position="1-1", envelope=None)
+        for number, entries in enumerate(([], [fact], [fact], [fact], [], [fact])):
+            yield Batch(lease=Lease(partition=0, epoch=number), entries=entries)
+
+    async def take(batch: Batch) -> bool:
+        await asyncio.sleep(0)
+        taken.append(batch.lease.epoch)
+        return batch.lease.epoch != 1
+
+    async with asyncio.TaskGroup() as group:
+        await SideBySide(take).take_all(group, read())
+    assert taken == [0, 1, 4, 5]
+
+
+async def test_a_mistake_ends_all() -> None:
+    async def take(_: Batch) -> bool:
         raise ZeroDivisionError("as a mistake of ours would")
 
     async def everything() -> None:
