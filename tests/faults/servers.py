@@ -65,7 +65,7 @@ class Server:
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1.0) as probe:
                 probe.sendall(b"PING\r\n")
-                return probe.recv(64).startswith(b"+PONG")
+                return probe.recv(64).startswith((b"+PONG", b"-NOAUTH"))  # it wants a password: it is there
         except OSError:
             return False
 

@@ -17,6 +17,7 @@ from tests.faults.servers import Server
 from tests.faults.traffic import Traffic, until
 
 DOWN_AFTER_MS = 500
+PASSWORD, SENTINELS_PASSWORD = "of-the-data", "of-the-sentinels"
 WITHIN_S = 30.0
 
 
@@ -37,7 +38,9 @@ def guarded(tmp_path: Path) -> Iterator[Guarded]:
         sentinels = [watching(tmp_path / f"sentinel-{index}", started[0].port) for index in range(3)]
         started += sentinels
         hosts = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in sentinels)
-        yield Guarded(started[:3], f"redis+sentinel://{hosts}/voices")
+        yield Guarded(
+            started[:3], f"redis+sentinel://:{PASSWORD}@{hosts}/voices?sentinel_password={SENTINELS_PASSWORD}"
+        )
     finally:
         for server in reversed(started):
             server.stop()
@@ -45,8 +48,12 @@ def guarded(tmp_path: Path) -> Iterator[Guarded]:
 
 def data_options() -> tuple[str, ...]:
     # What facts a master may take while nobody follows it would be lost with it.
-    return ("--appendonly", "yes", "--min-replicas-to-write", "1", "--min-replicas-max-lag", "1",
-            "--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1")  # fmt: skip
+    settings = {
+        "requirepass": PASSWORD, "masterauth": PASSWORD, "appendonly": "yes",
+        "min-replicas-to-write": "1", "min-replicas-max-lag": "1",
+        "repl-diskless-sync-delay": "0", "repl-ping-replica-period": "1",
+    }  # fmt: skip
+    return tuple(word for name, value in settings.items() for word in (f"--{name}", value))
 
 
 def start(folder: Path, *options: str) -> Server:
@@ -60,7 +67,8 @@ def watching(folder: Path, port: int) -> Server:
     settings = folder / "sentinel.conf"
     settings.write_text(
         f"sentinel monitor voices 127.0.0.1 {port} 2\nsentinel down-after-milliseconds voices {DOWN_AFTER_MS}\n"
-        "sentinel failover-timeout voices 3000\n"
+        f"sentinel failover-timeout voices 3000\nsentinel auth-pass voices {PASSWORD}\n"
+        f"requirepass {SENTINELS_PASSWORD}\nsentinel sentinel-pass {SENTINELS_PASSWORD}\n"
     )
     return start(folder, str(settings), "--sentinel")
 
@@ -68,8 +76,9 @@ def watching(folder: Path, port: int) -> Server:
 @pytest.fixture
 async def bus(guarded: Guarded) -> AsyncIterator[RedisStreamsBus]:
     made = RedisStreamsBus(guarded.url)
-    master = Link(guarded.servers[0].url)
-    sentinels = [Link(f"redis://{host}") for host in guarded.url.split("/")[2].split(",")]
+    master = Link(guarded.servers[0].url.replace("//", f"//:{PASSWORD}@"))
+    hosts = guarded.url.split("@")[1].split("/")[0].split(",")
+    sentinels = [Link(f"redis://:{SENTINELS_PASSWORD}@{host}") for host in hosts]
     async with asyncio.timeout(WITHIN_S):
         while b"connected_slaves:2" not in cast(bytes, await master.call("INFO", "replication")):
             await asyncio.sleep(0.05)
