@@ -30,7 +30,15 @@ from statecharts.events import VoicechartError
 if TYPE_CHECKING:
     from adapters.answers.bm25 import Bm25Answerer
 
-__all__ = ["EmbeddedValkey", "RedisStreamsBus", "load_parts", "open_answerer", "open_bus", "open_log", "open_measured_log"]
+__all__ = [
+    "EmbeddedValkey",
+    "RedisStreamsBus",
+    "load_parts",
+    "open_answerer",
+    "open_bus",
+    "open_log",
+    "open_measured_log",
+]
 
 _Load = Callable[[Parts, Settings, Loader], Coroutine[object, object, None]]
 
