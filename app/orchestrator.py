@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import time
 from collections.abc import Callable
 
@@ -15,6 +16,7 @@ from app.erasing import Eraser
 from app.folding import Conversation, Folded, derived_envelopes
 from app.observability import EventFigures
 from app.session_record import SessionRecord, derived_id
+from app.taking import SideBySide
 from statecharts.effects import CancelTimer, Speculated, StartTimer
 from statecharts.events import Disconnected, Envelope, Event, TimerFired, to_envelope
 from statecharts.phrases import Phrases
@@ -26,6 +28,8 @@ _log = structlog.get_logger()
 
 PRESENCE_S = 2.0
 """How long an announcement holds; it is repeated every half of that."""
+SWEEP_S = 60.0
+"""Time between two searches of a partition for sessions that are long over."""
 
 
 class Orchestrator:
@@ -39,11 +43,12 @@ class Orchestrator:
         figures: Where to count.
         mirrored: Whether to copy every event to the session view.
         clock: Tells the Unix time.
+        retention_s: For how long the log is kept, and the state of a session that has ended.
     """
 
     def __init__(
         self, bus: EventBus, name: str, policy: Policy, phrases: Phrases, figures: EventFigures, *, mirrored: bool,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.time, retention_s: float = math.inf,
     ) -> None:  # fmt: skip
         self._bus = bus
         self._name = name
@@ -52,13 +57,14 @@ class Orchestrator:
         self._figures = figures
         self._mirrored = mirrored
         self._clock = clock
+        self._retention_s = retention_s
+        self._swept_at: dict[int, float] = {}
         self._conversations: dict[int, dict[str, Conversation]] = {}
         self._alarms: dict[tuple[str, str], asyncio.TimerHandle] = {}
         self._rung: asyncio.Queue[Envelope] = asyncio.Queue()
         self._ownership = bus.own(name)
         self._eraser = Eraser(bus, clock)
-        self._taking = asyncio.Lock()
-        self._left = False
+        self._takers = SideBySide(self._take)
 
     @property
     def partitions_owned(self) -> int:
@@ -74,10 +80,7 @@ class Orchestrator:
                     group.create_task(self._watch_gateways(), name="orchestrator-presence"),
                     group.create_task(self._eraser.run(), name="orchestrator-eraser"),
                 ]
-                async for batch in self._ownership.batches():
-                    async with self._taking:
-                        if not self._left:
-                            await self._take(batch)
+                await self._takers.take_all(group, self._ownership.batches())
                 for task in beside:
                     task.cancel()
         finally:
@@ -87,30 +90,31 @@ class Orchestrator:
 
     async def leave(self) -> None:
         """Commit what is being folded, take no more, and give the partitions back at once."""
-        async with self._taking:
-            self._left = True
-            await self._ownership.close()
-            await self._bus.announce("orchestrator", self._name, 0.0)
+        await self._takers.stop()
+        await self._ownership.close()
+        await self._bus.announce("orchestrator", self._name, 0.0)
 
-    async def _take(self, batch: Batch) -> None:
+    async def _take(self, batch: Batch) -> bool:
+        """Fold and commit; return whether that came about."""
         lease = batch.lease
         try:
             if not batch.entries:
                 await self._open_partition(lease)
-                return
+                return True
             folded = self._fold(batch)
             await self._commit(lease, batch, folded)
         except Fenced:
             _log.warning("partition_lost", partition=lease.partition, epoch=lease.epoch)
             self._close_partition(lease.partition)
-            return
+            return False
         except BusUnavailable as error:
             _log.warning("commit_uncertain", partition=lease.partition, error=str(error))
             self._close_partition(lease.partition)
-            return
+            return False
         for outcome in folded:
             self._arm(outcome)
         await self._tell(lease, folded)
+        return True
 
     async def _open_partition(self, lease: Lease) -> None:
         self._close_partition(lease.partition)
@@ -155,16 +159,35 @@ class Orchestrator:
     async def _commit(self, lease: Lease, batch: Batch, folded: list[Folded]) -> None:
         conversations = self._conversations[lease.partition]
         touched = {outcome.envelope.session_id for outcome in folded}
+        over = self._long_over(lease.partition) - touched
         await self._ownership.commit(
             lease,
             Commit(
                 upto=batch.entries[-1].position,
-                snapshots={session_id: conversations[session_id].record.encode() for session_id in sorted(touched)},
+                snapshots={session_id: conversations[session_id].record.encode() for session_id in sorted(touched)}
+                | dict.fromkeys(sorted(over), b""),
                 tasks=[task for outcome in folded for task in outcome.tasks],
                 commands=[command for outcome in folded for command in outcome.commands],
                 journal=[msgspec.json.encode(outcome.record) for outcome in folded],
             ),
         )
+        for session_id in over:
+            conversations.pop(session_id, None)
+            self._forget_alarms(session_id)
+
+    def _long_over(self, partition: int) -> set[str]:
+        """Return the sessions that nobody came to for so long that nothing of their log is kept; every now and then."""
+        now = self._clock()
+        if now - self._swept_at.get(partition, -math.inf) < SWEEP_S:
+            return set()
+        self._swept_at[partition] = now
+        return {
+            session_id
+            for session_id, conversation in self._conversations[partition].items()
+            if conversation.record.state.startswith("IDLE.")
+            and not conversation.record.context.connected
+            and conversation.record.context.now < now - self._retention_s
+        }
 
     async def _tell(self, lease: Lease, folded: list[Folded]) -> None:
         """After the commit: count, mirror, and erase what was asked to be erased."""

@@ -92,7 +92,7 @@ class Runtime:
             if "orchestrator" in self.roles:
                 self.orchestrator = Orchestrator(
                     self.bus, f"orchestrator-{suffix}", parts.policy, parts.phrases, self.figures,
-                    mirrored=self.mirrored, clock=self.clock,
+                    mirrored=self.mirrored, clock=self.clock, retention_s=self.retention_s,
                 )  # fmt: skip
                 group.create_task(self.orchestrator.run(), name="orchestrator")
                 group.create_task(self._trim(), name="trimmer")

@@ -36,7 +36,10 @@ AUDIO_KINDS = ("tts", "stt")
 _HOME = Path(__file__).resolve().parents[1]
 _ICE_SERVER = re.compile(r"stuns?:[^?:@]+(:[0-9]+)?|turns?:[^?:@]+(:[0-9]+)?(\?transport=(udp|tcp))?")
 """What aiortc takes (RFC 7064 and 7065); it would refuse anything else only when somebody calls."""
-_BUS_SCHEMES = ("redis", "rediss", "unix", "memory", "kafka")
+_BUS_SCHEMES = (
+    "redis", "rediss", "redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel", "unix",
+    "memory", "kafka",
+)  # fmt: skip
 _KAFKA = re.compile(
     r"kafka://[\w.-]+(:[0-9]{1,5})?(,[\w.-]+(:[0-9]{1,5})?)*/?(\?fetch_max_wait_ms=[1-9][0-9]{0,4})?", re.ASCII
 )
@@ -70,7 +73,8 @@ def _known_remote(kinds: tuple[str, ...]) -> tuple[str, ...]:
 def _known_bus(url: str) -> str:
     if url and urlsplit(url).scheme not in _BUS_SCHEMES:
         raise ValueError(
-            "a bus is redis://host:port/db, rediss://…, unix:///path, kafka://host:port or memory:// "
+            "a bus is redis://host:port/db, rediss://…, redis+cluster://host:port,host:port, "
+            "redis+sentinel://host:port,host:port/master, unix:///path, kafka://host:port or memory:// "
             "(leave it out to bring one's own)"
         )
     if url.startswith("kafka:") and _KAFKA.fullmatch(url) is None:
@@ -164,8 +168,8 @@ class Settings(BaseSettings):
 
 def masked(url: str) -> str:
     """Return an address without its password, also one that is too broken to be taken apart."""
-    without = re.sub(r"^([a-z]+:(?://)?[^:/@]*):.*@", r"\1:***@", url)
-    return re.sub(r"([?&]password=)[^&]*", r"\1***", without)
+    without = re.sub(r"^([a-z+]+:(?://)?[^:/@]*):.*@", r"\1:***@", url)
+    return re.sub(r"([?&](?:sentinel_)?password=)[^&]*", r"\1***", without)
 
 
 def load_settings(**flags: object) -> Settings:

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adapters.answers.intents import RuleIntents
+from adapters.bus.embedded_cluster import EmbeddedCluster
 from adapters.bus.embedded_valkey import EmbeddedValkey
 from adapters.bus.memory import MemoryBus
 from adapters.bus.port import EventBus
+from adapters.bus.redis_admin import RedisAdmin
 from adapters.bus.redis_streams import RedisStreamsBus
 from adapters.lane.memory import MemoryLane
 from adapters.lane.pool import WorkerPool
@@ -28,7 +30,15 @@ from statecharts.events import VoicechartError
 if TYPE_CHECKING:
     from adapters.answers.bm25 import Bm25Answerer
 
-__all__ = ["EmbeddedValkey", "RedisStreamsBus", "load_parts", "open_answerer", "open_bus", "open_log"]
+__all__ = [
+    "EmbeddedValkey",
+    "RedisStreamsBus",
+    "load_parts",
+    "open_answerer",
+    "open_bus",
+    "open_log",
+    "open_measured_log",
+]
 
 _Load = Callable[[Parts, Settings, Loader], Coroutine[object, object, None]]
 
@@ -73,6 +83,28 @@ async def open_log(settings: Settings) -> AsyncIterator[EventBus]:
     running = "" if settings.bus else EmbeddedValkey.running(Path(settings.data))
     async with open_bus(settings.model_copy(update={"bus": running}) if running else settings) as bus:
         yield bus
+
+
+@asynccontextmanager
+async def open_measured_log(
+    address: str, folder: Path, *, cluster: bool
+) -> AsyncIterator[tuple[EventBus, RedisAdmin, str]]:
+    """Open a log to be measured: that of an address, or on servers of its own in a folder.
+
+    Yields:
+        The bus, what is behind it, and the address for others who know one server only; empty if there are several.
+    """
+    own = EmbeddedCluster(folder) if cluster else None if address else EmbeddedValkey(folder)
+    url = address if own is None else await asyncio.to_thread(own.start)
+    bus, admin = RedisStreamsBus(url), RedisAdmin(url)
+    try:
+        await bus.start()
+        yield bus, admin, "" if "+" in url.partition(":")[0] else url
+    finally:
+        await bus.close()
+        await admin.close()
+        if own is not None:
+            await asyncio.to_thread(own.stop)
 
 
 def _start(embedded: EmbeddedValkey | None) -> str:

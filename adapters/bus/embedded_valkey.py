@@ -17,7 +17,7 @@ from typing import IO
 from adapters.guardian import guarded
 from statecharts.events import VoicechartError
 
-__all__ = ["EmbeddedValkey"]
+__all__ = ["EmbeddedValkey", "find_binary"]
 
 START_S = 10.0
 """Longest start: an append-only file of a gigabyte takes some five seconds to load."""
@@ -53,7 +53,7 @@ class EmbeddedValkey:
         Raises:
             VoicechartError: The folder is in use or cannot be written, or the server does not start.
         """
-        binary = self._binary or _find_binary()
+        binary = self._binary or find_binary()
         folder = (self._data_dir / "valkey").absolute()
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -185,7 +185,12 @@ def _answers(path: str) -> bool:
         return False
 
 
-def _find_binary() -> str:
+def find_binary() -> str:
+    """Return the program of a server that is installed, version 7 or newer, else of the packaged one.
+
+    Raises:
+        VoicechartError: There is none.
+    """
     for name in ("valkey-server", "redis-server"):
         found = shutil.which(name)
         if found and _version(found) >= (7, 0):

@@ -196,7 +196,7 @@ class EventBus(Protocol):
     async def close(self) -> None: ...
 
     async def ping(self) -> None:
-        """Return at once if the bus answers. Raises BusUnavailable within 0.3 s if it does not."""
+        """Return at once if the bus answers and takes facts. Raises BusUnavailable within 0.3 s if it does not."""
         ...
 
     async def publish(self, *envelopes: Envelope) -> list[str]:

@@ -2,131 +2,95 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple, cast
-from urllib.parse import urlsplit, urlunsplit
 
 import structlog
 from redis.exceptions import ResponseError
 
 from adapters.bus.port import BusUnavailable
-from adapters.bus.redis_wire import Wire, open_wire, options_of
+from adapters.bus.redis_address import Address, address_of, shown
+from adapters.bus.redis_cluster import Cluster
+from adapters.bus.redis_line import Line, Lines, Words
+from adapters.bus.redis_sentinel import dial_master
+from adapters.bus.redis_wire import open_wire
 
-__all__ = ["BLOCK_MS", "COMMAND_S", "Entry", "Keys", "Link", "Outage", "entries_of", "shown", "streams_of"]
+__all__ = ["BLOCK_MS", "Entry", "Keys", "Link", "Outage", "entries_of", "streams_of"]
 
 _log = structlog.get_logger()
 
-COMMAND_S = 0.3
-"""Longest wait for an answer, and for a connection: a call that waits is dead air."""
 BLOCK_MS = 200
 """How long a read waits for new entries before it looks whether its partitions are still the same."""
-_BLOCKED_S = 2.0
-"""Longest wait for the answer of such a read."""
 
+_REPLACED = ("READONLY", "MASTERDOWN", "UNBLOCKED force unblock")
+"""How answers begin that say another server is the master now."""
 _UNABLE = (
-    "MISCONF",
-    "LOADING",
-    "NOREPLICAS",
-    "CLUSTERDOWN",
-    "MASTERDOWN",
-    "OOM",
-    "READONLY",
-    "BUSY ",
-    "NOAUTH",
-    "NOPERM",
-)
+    *_REPLACED, "MISCONF", "LOADING", "NOREPLICAS", "OOM", "BUSY ", "NOAUTH", "NOPERM",
+    "CLUSTERDOWN", "MOVED", "ASK ", "TRYAGAIN",
+)  # fmt: skip
 """How answers begin that say the server cannot do now what it is asked."""
 
 
-def shown(url: str) -> str:
-    """Return an address fit for people: without its password."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{host}"))
-
-
-@contextmanager
-def reachable(url: str) -> Iterator[None]:
-    """Turn what is raised when the server is away into `BusUnavailable`, saying where and what to do."""
-    try:
-        yield
-    except OSError as error:
-        raise BusUnavailable(
-            f"cannot reach Redis at {shown(url)}: {str(error).rstrip('.') or type(error).__name__}. "
-            "Start it, point --bus (or VOICECHART_BUS) at another, or leave --bus out: "
-            "`./run serve` then brings its own."
-        ) from error
-    except ResponseError as error:
-        if str(error).startswith(_UNABLE):
-            raise BusUnavailable(f"Redis at {shown(url)} does not serve us now: {error}") from error
-        raise
+def lines_to(address: Address, *, blocking: bool) -> Lines:
+    """Return what asks the servers of an address."""
+    if address.form == "cluster":
+        return Cluster(address)
+    dial = partial(dial_master, address) if address.form == "sentinel" else partial(open_wire, address.options)
+    return Line(dial, blocking=blocking)
 
 
 class Link:
-    """One client of the server, with answers of known types. It connects at its first command.
+    """One client of the server or servers, with answers of known types. It connects at its first command.
 
     Every method raises `BusUnavailable` when the server is away.
 
     Args:
-        url: `redis://`, `rediss://` or `unix://`.
+        url: What `address_of` reads.
         blocking: For reads that wait for entries; such a client waits longer than `BLOCK_MS`.
     """
 
     def __init__(self, url: str, *, blocking: bool = False) -> None:
         self.outage = Outage(url)
         self._url = url
-        self._options = options_of(url)
-        self._blocking = blocking
-        self._wire: Wire | None = None
-        self._connecting = asyncio.Lock()
+        self._lines = lines_to(address_of(url), blocking=blocking)
 
     async def call(self, *words: object) -> object:
         """Send one command."""
         return (await self.call_all([words]))[0]
 
-    async def call_all(self, commands: Sequence[Sequence[object]], *, raising: bool = True) -> list[object]:
+    async def call_all(self, commands: Sequence[Words], *, raising: bool = True) -> list[object]:
         """Send many commands at once; their answers in order. Without `raising`, an error is its answer.
 
-        None is ever sent twice: an entry added again would be there twice.
+        None that may have been done is ever sent twice: an entry added again would be there twice.
         """
         if not commands:
             return []
-        with reachable(self._url):
-            answers = await self._ask(commands)
-            for answer in answers if raising else ():
-                if isinstance(answer, ResponseError):
-                    raise answer
-            return answers
-
-    async def _ask(self, commands: Sequence[Sequence[object]]) -> list[object]:
-        limit_s = _BLOCKED_S if self._blocking else COMMAND_S
-        answered = False
         try:
-            async with asyncio.timeout(limit_s):
-                wire = self._wire if self._wire is not None and self._wire.alive else await self._connect()
-                answers = await wire.ask(commands)
-            answered = True
-            return answers
-        except TimeoutError as error:
-            self._hang_up()  # a server that is late may stay so
-            raise TimeoutError(f"no answer within {limit_s} s") from error
-        finally:
-            if self._blocking and not answered:
-                self._hang_up()  # nobody takes what a read brings that is still waiting there
+            answers = await self._lines.ask(commands)
+        except OSError as error:
+            raise self._told(error) from error
+        for place, answer in enumerate(answers):
+            if isinstance(answer, Exception):
+                answers[place] = told = self._told(answer)
+                if raising:
+                    raise told from answer
+        return answers
 
-    async def _connect(self) -> Wire:
-        async with self._connecting:
-            if self._wire is None or not self._wire.alive:
-                self._wire = await open_wire(self._options)
-            return self._wire
-
-    def _hang_up(self) -> None:
-        if self._wire is not None:
-            self._wire.abort()
+    def _told(self, error: Exception) -> Exception:
+        """Return `BusUnavailable`, saying where and what to do, if that is what an error means; else itself."""
+        if isinstance(error, OSError):
+            return BusUnavailable(
+                f"cannot reach Redis at {shown(self._url)}: {str(error).rstrip('.') or type(error).__name__}. "
+                "Start it, point --bus (or VOICECHART_BUS) at another, or leave --bus out: "
+                "`./run serve` then brings its own."
+            )
+        if str(error).startswith(_REPLACED):
+            self._lines.hang_up()
+        if str(error).startswith(_UNABLE):
+            return BusUnavailable(f"Redis at {shown(self._url)} does not serve us now: {error}")
+        return error
 
     async def script(self, source: str, keys: Sequence[str], *args: str | bytes | float) -> object:
         """Run a script on the server."""
@@ -144,8 +108,20 @@ class Link:
 
     async def read(self, streams: Mapping[str, str], count: int, block_ms: int) -> list[tuple[str, list[Entry]]]:
         """Return what follows these positions, waiting for it up to `block_ms`."""
-        words = ["XREAD", "COUNT", count, "BLOCK", block_ms, "STREAMS", *streams, *streams.values()]
-        return streams_of(await self.call(*words))
+        return await self._read(("XREAD", "COUNT", count), streams, block_ms)
+
+    async def read_group(
+        self, group: str, member: str, streams: Sequence[str], count: int, block_ms: int
+    ) -> list[tuple[str, list[Entry]]]:
+        """Return what nobody of a group was handed yet, waiting for it up to `block_ms`; up to `count` a stream."""
+        head = ("XREADGROUP", "GROUP", group, member, "COUNT", count)
+        return await self._read(head, dict.fromkeys(streams, ">"), block_ms)
+
+    async def _read(self, head: Words, streams: Mapping[str, str], block_ms: int) -> list[tuple[str, list[Entry]]]:
+        try:
+            return streams_of(await self._lines.read(head, streams, block_ms))
+        except (OSError, ResponseError) as error:
+            raise self._told(error) from error
 
     async def range(self, stream: str, first: str, count: int) -> list[Entry]:
         """Return entries from a position on."""
@@ -153,8 +129,7 @@ class Link:
 
     async def close(self) -> None:
         """Disconnect."""
-        if self._wire is not None:
-            await self._wire.close()
+        await self._lines.close()
 
 
 class Outage:
@@ -175,6 +150,16 @@ class Outage:
         if self._cut_off == {part}:
             _log.info("bus_back", url=shown(self._url))
         self._cut_off.discard(part)
+
+    @contextmanager
+    def watching(self, part: str) -> Iterator[None]:
+        """Note whether what is done inside is cut off, or works."""
+        try:
+            yield
+        except BusUnavailable as error:
+            self.began(part, error)
+            raise
+        self.ended(part)
 
     def forget(self, part: str) -> None:
         """One part is closed, cut off or not."""
@@ -242,6 +227,9 @@ class Keys:
 
     def snapshots(self, partition: int) -> str:
         return f"voice:snapshots:{self.tag(partition)}"
+
+    def ping(self, partition: int) -> str:
+        return f"voice:ping:{self.tag(partition)}"
 
     @staticmethod
     def presence(role: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
+from typing import cast
 
 import msgspec
 import structlog
@@ -22,13 +24,15 @@ LEASE_S = 0.5
 """A killed owner's partitions are taken over after at most this and a renewal's interval."""
 BATCH_ENTRIES = 200
 RETRY_S = 0.05
+OPEN_AGAIN_S = 0.5
+"""Time between two tries to open partitions whose node is away: each may wait for it, and holds up all the others."""
 
 
 class RedisOwnership:
     """The partitions of one owner.
 
     Args:
-        url: The server.
+        url: Where the servers are.
         link: For commands.
         keys: Names of the keys.
         owner: Unique among all owners.
@@ -45,8 +49,10 @@ class RedisOwnership:
         self._committed: dict[int, str] = {}
         self._read_to: dict[int, str] = {}
         self._new: set[int] = set()
+        self._stuck: BusUnavailable | None = None
+        self._open_again_at = 0.0
         self._orphans: set[int] = set()
-        self._reading, self._leasing = f"{owner} reading", f"{owner} leases"
+        self._reading, self._leasing, self._committing = f"{owner} reading", f"{owner} leases", f"{owner} commits"
         self._closed = False
         self._waiting: asyncio.Timeout | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -61,7 +67,11 @@ class RedisOwnership:
             self._keeper.cancel()
 
     async def snapshots(self, lease: Lease) -> dict[str, bytes]:
-        return await self._link.table(self._keys.snapshots(lease.partition))
+        try:
+            return await self._link.table(self._keys.snapshots(lease.partition))
+        except BusUnavailable:
+            self._new.add(lease.partition)  # nothing can be folded without them: it is announced again
+            raise
 
     async def batches(self) -> AsyncIterator[Batch]:
         self._keeper = asyncio.create_task(self._keep_leases(), name=f"{self._owner}-leases")
@@ -74,7 +84,8 @@ class RedisOwnership:
                     for lease in await self._newly_owned():
                         yield Batch(lease=lease, entries=[])
                     found = await self._read()
-                    self._link.outage.ended(self._reading)
+                    if self._stuck is None:
+                        self._link.outage.ended(self._reading)
                     for batch in found:
                         yield batch
                 except BusUnavailable as error:
@@ -83,7 +94,7 @@ class RedisOwnership:
                         await asyncio.sleep(RETRY_S)
         finally:
             self._keeper.cancel()
-            for part in (self._reading, self._leasing):
+            for part in (self._reading, self._leasing, self._committing):
                 self._link.outage.forget(part)
 
     async def commit(self, lease: Lease, commit: Commit) -> None:
@@ -111,12 +122,14 @@ class RedisOwnership:
             args += [session_id, blob]
         args += [len(commit.journal), *commit.journal, *(data for _, data in outputs)]
         try:
-            outcome = await self._link.script(COMMIT, keys, *args)
+            with self._link.outage.watching(self._committing):
+                outcome = await self._link.script(COMMIT, keys, *args)
         except BusUnavailable:
             self._new.add(partition)
             raise
         if outcome == b"FENCED":
-            self._lose(partition)
+            if self._held.get(partition) == lease:  # meanwhile it may be ours again
+                self._lose(partition)
             raise Fenced(f"partition {partition} has another owner; epoch {lease.epoch} is over")
         if outcome != b"OK":
             # An earlier commit of ours did happen though its answer was lost: read on from where it led.
@@ -144,20 +157,35 @@ class RedisOwnership:
     # --- reading
 
     async def _newly_owned(self) -> list[Lease]:
-        opened = []
-        for partition in sorted(self._new):
-            offset = await self._link.text(self._keys.offset(partition))
+        """Return the partitions that can be read from now on; of a cluster, those of one node may have to wait."""
+        now, others_work = time.monotonic(), len(self._new) < len(self._held)
+        if self._new and self._stuck is not None and others_work and now < self._open_again_at:
+            return []
+        self._stuck = None
+        wanted: list[int] = sorted(self._new)
+        opened: list[Lease] = []
+        offsets = await self._link.call_all([("GET", self._keys.offset(part)) for part in wanted], raising=False)
+        for partition, offset in zip(wanted, offsets, strict=True):
+            if isinstance(offset, BusUnavailable):
+                self._stuck, self._open_again_at = offset, now + OPEN_AGAIN_S
+                continue
+            if isinstance(offset, Exception):
+                raise offset
             self._new.discard(partition)
             if (lease := self._held.get(partition)) is not None:
-                self._committed[partition] = self._read_to[partition] = offset or "0-0"
+                self._committed[partition] = self._read_to[partition] = cast(bytes, offset or b"0-0").decode()
                 opened.append(lease)
+        if self._stuck is not None:
+            self._link.outage.began(self._reading, self._stuck)
         return opened
 
     async def _read(self) -> list[Batch]:
         streams = {self._keys.events(partition): self._read_to[partition] for partition in self._held
                    if partition not in self._new}  # fmt: skip
-        if self._new or self._closed:
+        if self._closed or (self._new and self._stuck is None):
             return []
+        if self._stuck is not None and not streams:
+            raise self._stuck
         try:
             async with asyncio.timeout(None) as self._waiting:
                 if not streams:
@@ -187,29 +215,38 @@ class RedisOwnership:
     async def _keep_leases(self) -> None:
         while True:
             try:
-                await self._renew()
+                trouble = await self._renew()
+                # As long as a lease: once the leases of the dead are orphans, they count no more in the fair share.
+                await self._link.script(ANNOUNCE, [self._keys.presence("owner")], self._owner, self._lease_s)
                 await self._acquire()
+                if trouble is not None:
+                    raise trouble
                 self._link.outage.ended(self._leasing)
             except BusUnavailable as error:
                 self._link.outage.began(self._leasing, error)
             await asyncio.sleep(self._lease_s / 4)
 
-    async def _renew(self) -> None:
-        # As long as a lease: once the leases of the dead are orphans, they count no more in the fair share.
-        await self._link.script(ANNOUNCE, [self._keys.presence("owner")], self._owner, self._lease_s)
+    async def _renew(self) -> BusUnavailable | None:
+        """Renew what is held; return why some of it could not be, which says nothing of the rest."""
         held = self.leases
         renewed = await self._link.call_all(
-            [("EVAL", RENEW, 1, self._keys.lease(lease.partition), self._mark(lease), self._ttl_ms) for lease in held]
+            [("EVAL", RENEW, 1, self._keys.lease(lease.partition), self._mark(lease), self._ttl_ms) for lease in held],
+            raising=False,
         )
-        lost = [
-            lease.partition
-            for lease, alive in zip(held, renewed, strict=True)
-            if not alive and self._held.get(lease.partition) == lease
-        ]
+        lost: list[int] = []
+        trouble: BusUnavailable | None = None
+        for lease, answer in zip(held, renewed, strict=True):
+            if isinstance(answer, BusUnavailable):
+                trouble = answer
+            elif isinstance(answer, Exception):
+                raise answer
+            elif not answer and self._held.get(lease.partition) == lease:
+                lost.append(lease.partition)
         for partition in lost:
             self._lose(partition)
         if lost:
             _log.warning("leases_lost", partitions=lost, owner=self._owner)
+        return trouble
 
     async def _acquire(self) -> None:
         """Take a fair share; what stays an orphan for two rounds is taken whatever the share."""
@@ -219,7 +256,9 @@ class RedisOwnership:
             await self._release(max(self._held))
             return
         free = [partition for partition in range(self._keys.partitions) if partition not in self._held]
-        taken = await self._link.call_all([("EXISTS", self._keys.lease(partition)) for partition in free])
+        taken = await self._link.call_all(
+            [("EXISTS", self._keys.lease(partition)) for partition in free], raising=False
+        )  # one that cannot be told is taken for taken
         orphans = {partition for partition, there in zip(free, taken, strict=True) if not there}
         for partition in sorted(orphans):
             if len(self._held) >= share and partition not in self._orphans:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["ACQUIRE", "ANNOUNCE", "COMMIT", "HOLD", "MEMBERS", "PUT_ASIDE", "RELEASE", "RENEW", "RETAKE", "TAKE_LETTER"]
+__all__ = [
+    "ACQUIRE", "ANNOUNCE", "COMMIT", "DROP_WORKERS", "HOLD", "MEMBERS", "PUT_ASIDE", "RELEASE", "RENEW", "RETAKE",
+    "TAKE_LETTER",
+]  # fmt: skip
 
 ACQUIRE = """
 -- KEYS lease, epoch; ARGV owner, ttl in ms. Returns the new epoch, or 0 if somebody has the lease.
@@ -97,4 +100,18 @@ MEMBERS = """
 -- KEYS presence
 local now = redis.call('TIME')
 return redis.call('ZRANGEBYSCORE', KEYS[1], now[1] + now[2] / 1000000, '+inf')
+"""
+
+DROP_WORKERS = """
+-- KEYS tasks; ARGV group, how long a worker was idle in ms. Removes those that hold nothing; one that lives, returns.
+local told = redis.pcall('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])
+if told.err then return 0 end -- there is no such stream, or nobody ever worked there
+for _, consumer in ipairs(told) do
+  local facts = {}
+  for at = 1, #consumer, 2 do facts[consumer[at]] = consumer[at + 1] end
+  if facts['pending'] == 0 and facts['idle'] > tonumber(ARGV[2]) then
+    redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], facts['name'])
+  end
+end
+return 1
 """

@@ -11,12 +11,13 @@ import structlog
 
 from adapters.bus.codec import decode_command, decode_entry, encode_command, encode_envelope, ordinal, session_of
 from adapters.bus.port import JOURNAL_MARGIN_S, REQUEST_S, BusUnavailable, Command, LogEntry, partition_of
+from adapters.bus.redis_address import is_cluster, shown
 from adapters.bus.redis_letters import read_letters, take_letter
-from adapters.bus.redis_link import BLOCK_MS, Entry, Keys, Link, shown
+from adapters.bus.redis_link import BLOCK_MS, Entry, Keys, Link
 from adapters.bus.redis_ownership import LEASE_S, RedisOwnership
-from adapters.bus.redis_scripts import ANNOUNCE, MEMBERS
+from adapters.bus.redis_scripts import ANNOUNCE, DROP_WORKERS, MEMBERS
 from adapters.bus.redis_workers import MIN_IDLE_S, RedisSubscription
-from adapters.bus.session_view import VIEW_KINDS, VIEW_TTL_S, state_key, view_stream
+from adapters.bus.session_view import VIEW_ENTRIES, VIEW_KINDS, VIEW_TTL_S, state_key, view_stream
 from adapters.lane.redis import RedisLane
 from statecharts.events import Envelope, VoicechartError
 
@@ -25,31 +26,41 @@ __all__ = ["RedisStreamsBus"]
 _log = structlog.get_logger()
 
 PARTITIONS_KEY = "voice:partitions"
+PARTITIONS = 16
+CLUSTER_PARTITIONS = 64
+"""Enough for the keys of each of some nodes to be about as many (20, 20 and 24 of 64 on three)."""
+KINDS = ("intent", "rag", "tts", "stt")
+"""All kinds of workers there are."""
+WORKER_GONE_S = 600.0
+"""A worker that has not asked for so long, and holds nothing, is gone; its name is of no use to anybody."""
 PAGE_ENTRIES = 1000
 RETRY_S = 0.1
 SENT_KEPT_S = 3600
 """As long as commands of a commit: what a dead gateway was asked goes by itself."""
+WRITING = "writing"
+"""The part of this process that publishes."""
 
 
 class RedisStreamsBus:
-    """The bus on one Redis-compatible server, 7.0 or newer.
+    """The bus on one Redis-compatible server, 7.0 or newer, on a master that Sentinels name, or on a cluster.
 
     Args:
-        url: `redis://`, `rediss://` or `unix://`.
-        partitions: How many there are to be; a server that has data already decides itself.
+        url: What `address_of` reads.
+        partitions: How many there are to be, by default 16, or 64 on a cluster; a server that has data already decides
+            itself.
         lease_s: How long a lease holds without renewal.
         min_idle_s: After how long a request whose worker is silent is handed out again.
     """
 
     def __init__(
-        self, url: str, *, partitions: int = 16, lease_s: float = LEASE_S, min_idle_s: float = MIN_IDLE_S
+        self, url: str, *, partitions: int | None = None, lease_s: float = LEASE_S, min_idle_s: float = MIN_IDLE_S
     ) -> None:
         self._url = url
         self._lease_s = lease_s
         self.min_idle_s = min_idle_s
         self.link = Link(url)
         self._subscriptions: list[RedisSubscription] = []
-        self._keys = Keys(partitions)
+        self._keys = Keys(partitions or (CLUSTER_PARTITIONS if is_cluster(url) else PARTITIONS))
         self._mirror_failed = False
         self._lanes: list[RedisLane] = []
 
@@ -75,21 +86,18 @@ class RedisStreamsBus:
         await self.link.close()
 
     async def ping(self) -> None:
-        await self.link.call("PING")
+        # Written, not only asked: a server that is out of memory, or lacks its replicas, answers PING. And to all
+        # partitions: of a cluster, every node must be there.
+        with self.link.outage.watching(WRITING):
+            await self.link.call_all([("SET", self._keys.ping(part), 1, "EX", 60) for part in range(self.partitions)])
 
     async def publish(self, *envelopes: Envelope) -> list[str]:
-        added = await self.link.call_all(
-            [
-                (
-                    "XADD",
-                    self._keys.events(self._partition(envelope.session_id)),
-                    "*",
-                    "data",
-                    encode_envelope(envelope),
-                )
-                for envelope in envelopes
-            ]
-        )
+        commands = [
+            ("XADD", self._keys.events(self._partition(envelope.session_id)), "*", "data", encode_envelope(envelope))
+            for envelope in envelopes
+        ]
+        with self.link.outage.watching(WRITING):
+            added = await self.link.call_all(commands)
         return [cast(bytes, position).decode() for position in added]
 
     def own(self, owner: str) -> RedisOwnership:
@@ -203,7 +211,7 @@ class RedisStreamsBus:
         for envelope in envelopes:
             stream = view_stream(envelope.event_type, envelope.session_id)
             streams.add(stream)
-            commands.append(("XADD", stream, "*", "data", encode_envelope(envelope)))
+            commands.append(("XADD", stream, "MAXLEN", "~", VIEW_ENTRIES, "*", "data", encode_envelope(envelope)))
         for session_id, (state, last_update) in states.items():
             streams.add(state_key(session_id))
             commands.append(("HSET", state_key(session_id), "state", state, "last_update", last_update))
@@ -228,16 +236,19 @@ class RedisStreamsBus:
         )
 
     async def trim(self, older_than_s: float) -> None:
-        cutoff = (round((time.time() - older_than_s) * 1000), 0)
+        cutoff = round((time.time() - older_than_s) * 1000)
+        keys, idle_ms = self._keys, round(WORKER_GONE_S * 1000)
         for partition in range(self.partitions):
-            offset = await self.link.text(self._keys.offset(partition)) or "0-0"
-            bound = min(cutoff, ordinal(offset))
-            minimum = f"{bound[0]}-{bound[1]}"
+            offset = ordinal(await self.link.text(keys.offset(partition)) or "0-0")
+            bound = min((cutoff, 0), offset)
             await self.link.call_all(
                 [
-                    ("XTRIM", self._keys.events(partition), "MINID", minimum),
-                    ("XTRIM", self._keys.journal(partition), "MINID", f"{cutoff[0]}-0"),
+                    ("XTRIM", keys.events(partition), "MINID", f"{bound[0]}-{bound[1]}"),
+                    ("XTRIM", keys.journal(partition), "MINID", f"{cutoff}-0"),
                 ]
+                # What no worker ever took: whoever asked has long been answered otherwise.
+                + [("XTRIM", keys.tasks(kind, partition), "MINID", f"{cutoff}-0") for kind in KINDS]
+                + [("EVAL", DROP_WORKERS, 1, keys.tasks(kind, partition), kind, idle_ms) for kind in KINDS]
             )
 
     async def announce(self, role: str, name: str, ttl_s: float) -> None:

@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 import hiredis
-from redis.asyncio.connection import SSLConnection, parse_url
+from redis.asyncio.connection import SSLConnection
 from redis.exceptions import ResponseError
 
-__all__ = ["Wire", "open_wire", "options_of"]
+__all__ = ["Wire", "open_wire"]
 
 
 class Wire(asyncio.Protocol):
@@ -88,15 +88,6 @@ class Wire(asyncio.Protocol):
         """End it, and return when it has ended."""
         self.abort()
         await self._gone.wait()
-
-
-def options_of(url: str) -> Mapping[str, object]:
-    """Return what an address says; the same forms as redis-py takes.
-
-    Raises:
-        ValueError: It is no address of a Redis.
-    """
-    return cast("Mapping[str, object]", parse_url(url))
 
 
 async def open_wire(options: Mapping[str, object]) -> Wire:

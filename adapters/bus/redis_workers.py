@@ -13,7 +13,7 @@ import structlog
 
 from adapters.bus.codec import dead_letter, decode_entry, encode_envelope
 from adapters.bus.port import BusUnavailable
-from adapters.bus.redis_link import BLOCK_MS, Entry, Keys, Link, entries_of, streams_of
+from adapters.bus.redis_link import BLOCK_MS, Entry, Keys, Link, entries_of
 from adapters.bus.redis_scripts import HOLD, PUT_ASIDE, RETAKE
 from statecharts.events import Envelope
 
@@ -209,12 +209,8 @@ class RedisSubscription:
         block_ms = BLOCK_MS
         if self._retries:
             block_ms = max(1, min(block_ms, round((self._retries[0][0] - time.monotonic()) * 1000)))
-        streams = self._streams()
-        answer = await self._reader.call(
-            "XREADGROUP", "GROUP", self._kind, self._worker, "COUNT", FRESH_PER_STREAM, "BLOCK", block_ms,
-            "STREAMS", *streams, *([">"] * len(streams)),
-        )  # fmt: skip
-        for stream, entries in streams_of(answer):
+        found = await self._reader.read_group(self._kind, self._worker, self._streams(), FRESH_PER_STREAM, block_ms)
+        for stream, entries in found:
             for entry in entries:
                 await self._take(self._keys.of(stream), entry, 1)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["VIEW_KINDS", "VIEW_TTL_S", "state_key", "view_stream"]
+__all__ = ["VIEW_ENTRIES", "VIEW_KINDS", "VIEW_TTL_S", "state_key", "view_stream"]
 
 VIEW_TTL_S = 3600
+VIEW_ENTRIES = 10_000
+"""About how many entries a stream of the view keeps: it is for looking at, the log has all of them."""
 VIEW_KINDS = ("stt", "intent", "rag", "tts", "webrtc", "orchestrator", "unified_fastrtc", "metrics", "dlq")
 _HOME_OF = {"vad": "stt", "session": "orchestrator", "timer": "orchestrator"}
 """Kinds of event that the guide has no stream for, and the stream they are shown in."""

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from app.caller.report import percentile
 
-__all__ = ["Figures", "Machine", "figures_of", "machine_after", "machine_before"]
+__all__ = ["Figures", "Machine", "figures_of", "machine_after", "machine_before", "spread"]
 
 
 class Machine(Struct, frozen=True, kw_only=True):
@@ -71,3 +71,9 @@ def machine_after(before: Machine) -> Machine:
 def figures_of(values: Sequence[float]) -> Figures:
     """Return count, median and 95th percentile (nearest rank) of at least one value."""
     return Figures(n=len(values), median=round(median(values), 4), p95=round(percentile(values, 0.95), 4))
+
+
+def spread(seconds: Sequence[float]) -> tuple[float, float, float]:
+    """Return median, 95th and 99th percentile in milliseconds."""
+    median_s, p95_s, p99_s = (percentile(seconds, share) for share in (0.5, 0.95, 0.99))
+    return round(median_s * 1000, 3), round(p95_s * 1000, 3), round(p99_s * 1000, 3)

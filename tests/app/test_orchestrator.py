@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from adapters.answers.port import Judgement, Sentence
+from adapters.bus.memory import MemoryBus
 from adapters.bus.port import LogEntry
 from app.folding import Conversation, Folded, JournalRecord
 from app.observability import EventFigures
@@ -169,6 +170,33 @@ async def test_the_next_orchestrator_goes_on_with_state_and_timers() -> None:
     running = asyncio.create_task(heir.run())
     await made.until(lambda record: record.context.late)
     await made.emit(IntentDetected(intent="question", turn=1))
+    await end(running)
+
+
+async def test_the_state_of_a_session_that_is_long_over_goes_with_its_log() -> None:
+    bus, now = MemoryBus(1), time.time()
+    over, idle, talking = Harness(bus), Harness(bus), Harness(bus)
+    orchestrator = Orchestrator(
+        bus, "orchestrator-test", Policy(), Phrases(), EventFigures(), mirrored=False, clock=lambda: now,
+        retention_s=3600.0,
+    )  # fmt: skip
+    await bus.announce("gateway", "gateway-test", 60.0)
+    running = asyncio.create_task(orchestrator.run())
+    for session in (over, idle, talking):
+        await session.emit(Connected(timestamp=now))
+        await session.state("LISTENING")
+    await over.emit(SessionEnded(timestamp=now))
+    await over.state("IDLE")
+    now += 3599.0
+    await talking.emit(SttFinal(text="hello", timestamp=now))
+    await talking.state("THINKING")
+    assert await bus.snapshot(over.session_id) is not None
+    now += 61.0
+    await talking.emit(SttFinal(text="hello again", timestamp=now))
+    await talking.until(lambda record: record.context.turn == 2)
+    assert set(await bus.all_snapshots()) == {idle.session_id, talking.session_id}
+    await over.emit(Connected(timestamp=now))
+    await over.state("LISTENING")  # it begins anew
     await end(running)
 
 

@@ -132,4 +132,6 @@ def test_passwords_are_masked() -> None:
     assert masked("redis://me:secret@host:6379/0") == "redis://me:***@host:6379/0"
     assert masked("redis://:secret@host") == "redis://:***@host"
     assert masked("redis://host:6379/0") == "redis://host:6379/0"
+    assert masked("redis+cluster://me:secret@a:1,b:2") == "redis+cluster://me:***@a:1,b:2"
+    assert masked("redis+sentinel://a:1/m?sentinel_password=secret") == "redis+sentinel://a:1/m?sentinel_password=***"
     assert masked("turn:me:secret@host") == "turn:me:***@host"

@@ -127,3 +127,20 @@ def test_what_cannot_be_measured_is_said(tmp_path: Path) -> None:
     assert "manifest.csv" in result.stderr
     for wrong in (["tts", "--callers", "0"], ["stt", "--callers", "many"], ["stt", "--clips", "/nowhere"]):
         assert bench(*wrong).returncode == 2
+
+
+def test_the_log_is_measured_on_one_server_and_on_a_cluster() -> None:
+    common = ("--events", "2000", "--rate", "500", "--seconds", "0.5")
+    alone = json.loads(bench("bus", *common, "--json").stdout)
+    assert alone["partitions"] == 16
+    assert alone["flat_out"]["events_per_s"] > 0
+    assert [(one["rate_hz"], one["on_disk"]) for one in alone["offered"]] == [(500.0, True), (500.0, False)]
+    assert all(0 < one["committed_p50_ms"] <= one["committed_p99_ms"] for one in alone["offered"])
+    assert all(one["client_us"] > 0 and one["server_us"] > 0 for one in (alone["flat_out"], *alone["offered"]))
+    assert alone["peers"][0]["name"] == "the guide's loop"
+    assert len(alone["peers"]) == (1 if alone["without"] else 2)
+    told = bench("bus", *common, "--cluster")
+    assert told.returncode == 0
+    assert "three nodes of its own, 64 partitions" in told.stdout
+    assert "know no cluster" in told.stderr
+    assert bench("bus", "--cluster", "--bus", "redis://127.0.0.1:1").returncode == 2

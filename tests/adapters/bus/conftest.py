@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from adapters.bus.embedded_cluster import EmbeddedCluster
 from adapters.bus.embedded_valkey import EmbeddedValkey
 from adapters.bus.kafka import KafkaBus
 from adapters.bus.memory import MemoryBus
@@ -33,7 +34,15 @@ def kafka_broker() -> Iterator[KafkaBroker]:
     broker.kill()
 
 
-@pytest.fixture(params=["memory", "redis", "kafka"])
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, EmbeddedCluster]]:
+    """A cluster of three nodes, and its address."""
+    made = EmbeddedCluster(tmp_path_factory.mktemp("cluster"))
+    yield made.start(), made
+    made.stop()
+
+
+@pytest.fixture(params=["memory", "redis", "cluster", "kafka"])
 async def bus(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
     made: Bus
     if request.param == "memory":
@@ -41,20 +50,29 @@ async def bus(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
     elif request.param == "kafka":
         made = KafkaBus(request.getfixturevalue("kafka_broker").url, partitions=4, min_idle_s=MIN_IDLE_S)
     else:
-        url = request.getfixturevalue("valkey_url")
-        link = Link(url)
-        await link.call("FLUSHALL")
-        await link.close()
+        if request.param == "redis":
+            url = request.getfixturevalue("valkey_url")
+            await flush(url)
+        else:
+            url, nodes = request.getfixturevalue("cluster")
+            for port in nodes.ports:
+                await flush(f"redis://127.0.0.1:{port}")
         made = RedisStreamsBus(url, partitions=4, min_idle_s=MIN_IDLE_S)
     await made.start()
     yield made
     await made.close()
 
 
+async def flush(url: str) -> None:
+    link = Link(url)
+    await link.call("FLUSHALL")
+    await link.close()
+
+
 @pytest.fixture
 async def link(valkey_url: str) -> AsyncIterator[Link]:
+    await flush(valkey_url)
     made = Link(valkey_url)
-    await made.call("FLUSHALL")
     yield made
     await made.close()
 

@@ -111,6 +111,24 @@ async def test_what_was_to_be_tried_again_while_the_server_was_away_is_tried_whe
     assert (await waiting).attempts == 2
 
 
+async def test_a_partition_whose_state_could_not_be_read_is_announced_again(
+    server: EmbeddedValkey, mortal: RedisStreamsBus
+) -> None:
+    owner = mortal.own("one")
+    batches = owner.batches()
+    lease = (await next_of(batches)).lease
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(BusUnavailable):
+            await owner.snapshots(lease)
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+    # Folding its entries now would begin its conversations anew, from nothing.
+    again = await next_of(batches, lambda batch: batch.lease.partition == lease.partition)
+    assert not again.entries
+    await owner.close()
+
+
 async def test_workers_go_on_when_the_server_has_lost_their_groups(redis_bus: RedisStreamsBus, link: Link) -> None:
     deliveries = redis_bus.subscribe("rag", "w1")
     waiting = asyncio.create_task(hand(deliveries))
