@@ -114,6 +114,7 @@ class _Call:
             try:
                 await self._talk(stop)
                 await self._hang_up()
+                self._pay(*{wait.what for wait in self.story.waits})
             except _Stuck as error:
                 self.story.problems.append(str(error))
             finally:

@@ -211,7 +211,7 @@ def _waits(story: CallStory, fault: Fault, *, running: bool = False) -> list[Wai
         if wait.since <= fault.clock + NOTICED_S
         and (wait.until is None or (not running and wait.until > fault.clock))
         and (wait.what == "the answer" or not fault.kind.startswith("worker"))
-        and not (story.over and wait.until is None)
+        and not (running and story.over)  # whoever gave up waits no more, and has waited in vain
     ]
 
 
