@@ -1,4 +1,4 @@
-"""The two families of figures every process keeps."""
+"""The figures that every process keeps."""
 
 from __future__ import annotations
 
@@ -40,11 +40,21 @@ class EventFigures:
             registry=self.registry,
         )
 
+        self._lag = Histogram(
+            "voicechart_loop_lag_seconds",
+            "How late the event loop called back.",
+            buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 1, 3),
+            registry=self.registry,
+        )
         self._late = Counter(
             "voicechart_late_replies",
             "Speech and words of tts and stt workers that nobody waited for any more.",
             registry=self.registry,
         )
+
+    def note_lag(self, late_s: float) -> None:
+        """Note how late the event loop was."""
+        self._lag.observe(late_s)
 
     def count_late(self) -> None:
         """Note a reply to a request that is over."""

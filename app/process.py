@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 
 from app.life import Signals, say
+from app.loop_watch import watch_loop
 from app.runtime import Runtime
 from app.settings import Settings
 from app.wiring import load_parts
@@ -34,6 +35,7 @@ async def run_roles(
     """
     roles: asyncio.Task[None] | None = None
     stop = asyncio.create_task(signals.stop.wait())
+    watching = asyncio.create_task(watch_loop(runtime.figures.note_lag))
     try:
         loading = asyncio.create_task(load_parts(settings, runtime.roles, loaded, runtime.bus))
         await asyncio.wait([loading, stop], return_when=asyncio.FIRST_COMPLETED)
@@ -52,6 +54,7 @@ async def run_roles(
         await _drain(runtime, settings.drain_s, signals)
     finally:
         stop.cancel()
+        watching.cancel()
         parting()
         if roles is not None:
             roles.cancel()

@@ -239,7 +239,6 @@ CANNOT: dict[int, str] = {
     12: "speech is recognised in the gateway unless a remote recogniser is asked for; who dies with it is in row 18",
     13: "as row 12; a frozen voice or recogniser of another process is shown in row 16",
     32: "aiortc cannot restart ICE; the page connects anew, which is row 30",
-    37: "nothing watches the loop's lag yet",
     41: "no traces are exported yet",
 }
 """Rows that no test brings about, and why."""

@@ -131,8 +131,14 @@ async def bus(site: Site) -> AsyncIterator[RedisStreamsBus]:
     await made.close()
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-async def test_calls_fail_fast_and_all_is_made_up_for_afterwards(bus: RedisStreamsBus, site: Site, fault: str) -> None:
+ROWS = {"frozen": 2, "killed": 1, "cut off": 3, "slow": 5, "out of memory": 9, "out of disk": 8}
+"""Of docs/faults.md."""
+
+
+@pytest.mark.parametrize("fault", [pytest.param(name, marks=pytest.mark.fault(ROWS[name])) for name in FAULTS])
+async def test_calls_fail_fast_and_all_is_made_up_for_afterwards(
+    bus: RedisStreamsBus, site: Site, fault: str, measured: Callable[[str], None]
+) -> None:
     traffic = Traffic(bus)
     runtime = Runtime(bus=bus, roles=(), mirrored=False, retention_s=60.0, parts=Parts(Policy(), Phrases()))
     with capture_logs() as logs:
@@ -152,9 +158,13 @@ async def test_calls_fail_fast_and_all_is_made_up_for_afterwards(bus: RedisStrea
         await traffic.check()
     assert max(traffic.calls_s) < AT_ONCE_S
     assert [line["event"] for line in logs if line["event"].startswith("bus_")] == ["bus_away", "bus_back"]
+    measured(f"{fault}: no call took longer than {max(traffic.calls_s):.2f} s; nothing lost or doubled")
 
 
-async def test_connections_that_are_reset_are_made_again_at_once(bus: RedisStreamsBus, site: Site) -> None:
+@pytest.mark.fault(4)
+async def test_connections_that_are_reset_are_made_again_at_once(
+    bus: RedisStreamsBus, site: Site, measured: Callable[[str], None]
+) -> None:
     traffic = Traffic(bus)
     async with traffic.running():
         for _ in range(5):
@@ -163,8 +173,10 @@ async def test_connections_that_are_reset_are_made_again_at_once(bus: RedisStrea
         await traffic.goes_on(20)
     await traffic.check()
     assert max(traffic.waits_s, default=0.0) < AT_ONCE_S
+    measured(f"five resets, the longest wait {max(traffic.waits_s, default=0.0):.2f} s")
 
 
+@pytest.mark.fault(5)
 async def test_a_server_far_away_is_late_and_nothing_else(bus: RedisStreamsBus, site: Site) -> None:
     site.proxy.delay_s = 0.025  # 50 ms there and back
     traffic = Traffic(bus)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -104,9 +104,12 @@ async def seen_by(sentinel: Link) -> tuple[int, int]:
     return int(told[b"num-other-sentinels"]), int(told[b"num-slaves"])
 
 
-@pytest.mark.parametrize("fault", ["killed", "frozen"])
+@pytest.mark.parametrize(
+    "fault",
+    [pytest.param("killed", marks=pytest.mark.fault(6)), pytest.param("frozen", marks=pytest.mark.fault(7))],
+)
 async def test_another_server_takes_over_and_no_acknowledged_fact_is_lost(
-    guarded: Guarded, bus: RedisStreamsBus, fault: str
+    guarded: Guarded, bus: RedisStreamsBus, fault: str, measured: Callable[[str], None]
 ) -> None:
     traffic = Traffic(bus)
     with capture_logs() as logs:
@@ -121,6 +124,7 @@ async def test_another_server_takes_over_and_no_acknowledged_fact_is_lost(
             await traffic.goes_on()
             await until(lambda: any(line["event"] == "bus_back" for line in logs))
         await traffic.check()
+    measured(f"{fault}: calls failed for {max(traffic.waits_s):.2f} s, nothing acknowledged was lost")
     assert max(traffic.waits_s) < 10.0  # 2 s on a quiet machine: 0.5 s until it is believed dead, a vote, a promotion
 
 
