@@ -63,7 +63,8 @@ class Teller:
         self.greeted.clear()
         self._held = []
         position = self._told.position
-        greeting: Message = {"type": "session", "payload": standing, "id": f"{position}.0"}
+        # Who breaks off right behind it still misses what it missed.
+        greeting: Message = {"type": "session", "payload": standing, "id": self.after or f"{position}.0"}
         self._do(self._catch_up(greeting, self._held, position))
 
     def fall_silent(self) -> None:

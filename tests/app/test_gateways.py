@@ -158,6 +158,21 @@ async def test_a_client_is_told_all_that_it_missed_once_and_in_order() -> None:
         assert [message["type"] for message in after.told()][:2] == ["stt_final", "orchestrator_state"]  # type: ignore[index]
 
 
+async def test_a_client_that_breaks_off_behind_its_greeting_still_gets_all() -> None:
+    async with sites(2) as (made, (first, second)):
+        call, before = await first.connect()
+        await call.detach_socket(before, "the WebSocket closed")
+        await made.until(lambda record: record.context.detached)
+        await made.emit_from("outside", SttFinal(text="tell me", origin="typed"))
+        await made.state("THINKING")
+        _, broken = await second.connect(before.last_id)
+        await broken.until(lambda: bool(broken.messages))
+        _, after = await second.connect(str(broken.messages[0]["id"]))
+        expected = await _everything(made)
+        await after.until(lambda: len(before.told()) + len(after.told()) >= len(expected))
+        assert [message["id"] for message in (*before.told(), *after.told())] == expected  # type: ignore[index]
+
+
 async def _everything(made: Harness) -> list[object]:
     return [message["id"] for message in missed_messages(await made.bus.journal(made.session_id), "0-0", "9" * 15)]
 
