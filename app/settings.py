@@ -9,7 +9,6 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
@@ -71,7 +70,7 @@ def _known_remote(kinds: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _known_bus(url: str) -> str:
-    if url and urlsplit(url).scheme not in _BUS_SCHEMES:
+    if url and url.partition(":")[0] not in _BUS_SCHEMES:
         raise ValueError(
             "a bus is redis://host:port/db, rediss://…, redis+cluster://host:port,host:port, "
             "redis+sentinel://host:port,host:port/master, unix:///path, kafka://host:port or memory:// "

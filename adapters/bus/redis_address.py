@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from redis.asyncio.connection import parse_url
 
@@ -59,23 +59,29 @@ def address_of(url: str) -> Address:
     Raises:
         BadAddress: It is none of these.
     """
-    parts = urlsplit(url)
     try:
-        return _of_several(parts) if parts.scheme in _FORMS else Address("single", parse_url(url))
+        return _of_several(url) if _scheme(url) in _FORMS else Address("single", parse_url(url))
     except ValueError as error:
         raise BadAddress(f"{shown(url)} is no address of a Redis: {error}") from error
 
 
-def _of_several(parts: SplitResult) -> Address:
-    scheme, form = _FORMS[parts.scheme]
-    account, _, hosts = parts.netloc.rpartition("@")
+def _scheme(url: str) -> str:
+    return url.partition("://")[0]
+
+
+def _of_several(url: str) -> Address:
+    scheme, form = _FORMS[_scheme(url)]
+    # Not by urlsplit: it takes one host, and some versions of it refuse brackets behind another.
+    servers, rest = re.fullmatch(r"[^:]+://([^/?#]*)(.*)", url, re.DOTALL).groups()  # type: ignore[union-attr]
+    parts = urlsplit(f"{scheme}://localhost{rest}")
+    account, _, hosts = servers.rpartition("@")
     nodes = tuple(node_of(host, _PORTS[form]) for host in hosts.split(",") if host)
     if not nodes:
-        raise ValueError(f"it names no host, as {parts.scheme}://host:port,host:port does")
+        raise ValueError(f"it names no host, as {_scheme(url)}://host:port,host:port does")
     path = [part for part in parts.path.split("/") if part]
     service = path.pop(0) if form == "sentinel" and path else ""
     if form == "sentinel" and not service:
-        raise ValueError(f"it does not say which master, as {parts.scheme}://host:port,host:port/master does")
+        raise ValueError(f"it does not say which master, as {_scheme(url)}://host:port,host:port/master does")
     query = dict(parse_qsl(parts.query))
     guard = {name: query.pop(f"sentinel_{name}") for name in ("username", "password") if f"sentinel_{name}" in query}
 
@@ -92,7 +98,7 @@ def _of_several(parts: SplitResult) -> Address:
 
 def is_cluster(url: str) -> bool:
     """Whether an address is a cluster's."""
-    return _FORMS.get(urlsplit(url).scheme, ("", ""))[1] == "cluster"
+    return _FORMS.get(_scheme(url), ("", ""))[1] == "cluster"
 
 
 def node_of(text: str, port: int = 0) -> Node:
