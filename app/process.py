@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
 
+from app.collector import calm_collector
 from app.life import Signals, say
 from app.loop_watch import watch_loop
 from app.runtime import Runtime
@@ -42,6 +43,7 @@ async def run_roles(
         if stop.done():
             loading.cancel()
             return
+        calm_collector()
         roles = asyncio.create_task(runtime.run(loading.result(), asyncio.Event()))
         ready = asyncio.create_task(standing(roles))
         await asyncio.wait([ready, stop], return_when=asyncio.FIRST_COMPLETED)

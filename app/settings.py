@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
@@ -76,6 +77,8 @@ def _known_bus(url: str) -> str:
             "redis+sentinel://host:port,host:port/master, unix:///path, kafka://host:port or memory:// "
             "(leave it out to bring one's own)"
         )
+    if url and "," not in url:
+        urlsplit(url)  # a ValueError says what is wrong with it
     if url.startswith("kafka:") and _KAFKA.fullmatch(url) is None:
         raise ValueError("Kafka is kafka://host:port,host:port; to it, ?fetch_max_wait_ms=10 may be added")
     return url

@@ -17,6 +17,7 @@ from app.bench.bus import GOALS, RATES_HZ, FlatOut, Offered, Servers, bench_flat
 from app.bench.bus_peers import FASTSTREAM_MISSING, Peer, bench_faststream, bench_guide
 from app.bench.figures import machine_after, machine_before
 from app.cli.bench_tables import progress, table_console
+from app.collector import calm_collector
 
 __all__ = ["bus"]
 
@@ -59,6 +60,7 @@ def bus(
         raise click.UsageError("--cluster brings nodes of its own; a cluster of yours is --bus redis+cluster://...")
     machine = machine_before()
     with tempfile.TemporaryDirectory() as folder:
+        calm_collector()  # as a server does
         found = asyncio.run(_measure(address or "", Path(folder), cluster, events, rates or RATES_HZ, seconds))
     if as_json:
         click.echo(msgspec.json.encode(found))
