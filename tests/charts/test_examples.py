@@ -40,3 +40,8 @@ def test_every_guard_turns_something_away() -> None:
 def test_a_different_ending_is_noticed() -> None:
     example = msgspec.structs.replace(APPROVED[-1], states=[*APPROVED[-1].states[:-1], "IDLE.new"])
     assert len(differences([example])) == 1
+
+
+def test_rules_that_are_no_more_are_told() -> None:
+    [told] = differences([msgspec.structs.replace(APPROVED[0], rules="some that once were")])
+    assert "some that once were" in told
