@@ -27,6 +27,7 @@ from statecharts.events import (
     PlaybackProgress,
     RagAnswerReady,
     SttFinal,
+    TimerFired,
     TtsChunkReady,
     to_envelope,
 )
@@ -73,10 +74,13 @@ class Pair:
         return SessionRecord.decode(blob) if blob else SessionRecord(session_id=self.session_id)
 
     async def until_folded(self, count: int) -> None:
-        """Wait until so many facts of the session have been folded."""
+        """Wait until so many of our facts have been folded."""
         async with asyncio.timeout(WITHIN_S):
-            while len(await self.bus.journal(self.session_id)) < count:
+            while len(_ours(await self._records())) < count:
                 await asyncio.sleep(0.01)
+
+    async def _records(self) -> list[JournalRecord]:
+        return [msgspec.json.decode(data, type=JournalRecord) for data in await self.bus.journal(self.session_id)]
 
     async def speak(self) -> None:
         """Bring the session to where an answer is being heard: six facts."""
@@ -92,13 +96,21 @@ class Pair:
         assert (await self.record()).state.startswith("SPEAKING")
 
     async def is_sound(self, facts: int) -> bool:
-        """Whether so many facts were folded, each once, and every rule of histories holds."""
-        records = [msgspec.json.decode(data, type=JournalRecord) for data in await self.bus.journal(self.session_id)]
+        """Whether so many of our facts were folded, each once, and every rule of histories holds.
+
+        On a slow machine timers run out as well; one that was due while its process stood still is published late.
+        """
+        records = await self._records()
         entries = await self.bus.replay(self.session_id)
         history = History(session_id=self.session_id, entries=entries, journal=records, finished=False)
         assert check(history) == []
         assert self.watch.wrong == []
-        return len(records) == len(entries) == facts
+        there = [entry for entry in entries if entry.envelope and entry.envelope.source == "gateway-test"]
+        return len(_ours(records)) == len(there) == facts
+
+
+def _ours(records: list[JournalRecord]) -> list[JournalRecord]:
+    return [record for record in records if record.event_type != TimerFired.event_type]
 
 
 @pytest.fixture
