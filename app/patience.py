@@ -14,12 +14,12 @@ TRIES, RETRY_S = 3, 0.05
 _T = TypeVar("_T")
 
 
-async def patiently(ask: Callable[[], Awaitable[_T]]) -> _T:
+async def patiently(ask: Callable[[], Awaitable[_T]], tries: int = TRIES) -> _T:
     """Ask the log, and ask again if it is late: on a busy machine a request may wait, where a call's audio may not.
 
     What is published twice is taken once: it carries its id.
     """
-    for _ in range(TRIES - 1):
+    for _ in range(tries - 1):
         try:
             return await ask()
         except BusUnavailable:
