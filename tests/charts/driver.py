@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import msgspec
 
-from statecharts.effects import CancelTimer, Effect, StartTimer, StateChanged
-from statecharts.events import Event, TimerFired
+from statecharts.effects import CancelTimer, Effect, Playout, StartTimer, StateChanged
+from statecharts.events import (
+    Connected,
+    Event,
+    IntentDetected,
+    PlaybackStarted,
+    RagAnswerReady,
+    SpeechStarted,
+    SpeechStopped,
+    SttFinal,
+    TimerFired,
+    TtsChunkReady,
+    TtsDone,
+)
 from statecharts.phrases import Phrases
 from statecharts.policy import Policy
 from statecharts.possibilities import SAID
 from statecharts.stepping import RunningChart, Snapshot
 
-__all__ = ["Drive"]
+__all__ = ["Drive", "actions", "answered", "asked", "speaking"]
 
 
 PLAIN = Policy(speculation="off", adaptive_end_of_turn=False)
@@ -70,3 +82,42 @@ class Drive:
                 self.timers.pop(effect.name, None)
         self.effects += effects
         return effects
+
+
+def asked(drive: Drive, text: str = "how old is the bridge", seconds: float = 1.0) -> Drive:
+    """A caller connects if need be, and asks; the drive is in THINKING."""
+    if drive.chart.state == "IDLE":
+        drive.take(Connected())
+    drive.take(SpeechStarted(), after_s=0.5)
+    drive.take(SpeechStopped(silence_s=0.16), after_s=seconds)
+    drive.take(SttFinal(text=text, confidence=0.9), after_s=0.1)
+    drive.wait(0.3)
+    assert drive.path == "THINKING.working", drive.path
+    return drive
+
+
+def answered(drive: Drive, *sentences: str, audio_s: float = 2.0, intent: str = "question") -> Drive:
+    """The answer is found and its first sentence is on its way; the drive is in SPEAKING."""
+    turn = drive.chart.context.turn
+    drive.take(IntentDetected(intent=intent, turn=turn))
+    for number, sentence in enumerate(sentences, 1):
+        last = number == len(sentences)
+        drive.take(RagAnswerReady(text=sentence, is_final=last, turn=turn, source="bridge.md", score=0.9))
+    for number, _ in enumerate(sentences, 1):
+        chunk = TtsChunkReady(turn=turn, audio_ms=audio_s * 1000, request_id=f"{turn}.answer.{number}")
+        drive.take(chunk, after_s=0.1)
+    drive.take(TtsDone(turn=turn))
+    return drive
+
+
+def speaking(policy: Policy | None = None, *, audio_s: float = 5.0, heard_s: float = 2.0) -> Drive:
+    """An answer of two sentences is being heard."""
+    drive = answered(asked(Drive(policy)), "Once there was a fox.", "It lived in a wood.", audio_s=audio_s)
+    drive.take(PlaybackStarted(turn=1, played_s=0.0))
+    drive.wait(heard_s)
+    return drive
+
+
+def actions(drive: Drive) -> list[str]:
+    """What the player was told, in order."""
+    return [effect.action for effect in drive.effects if isinstance(effect, Playout)]

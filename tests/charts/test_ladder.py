@@ -22,8 +22,7 @@ from statecharts.events import (
 )
 from statecharts.policy import Policy
 from statecharts.possibilities import SAID
-from tests.charts.driver import Drive
-from tests.charts.test_turns import asked
+from tests.charts.driver import Drive, asked
 
 
 def found(drive: Drive, *sentences: str) -> Drive:

@@ -28,35 +28,7 @@ from statecharts.events import (
 )
 from statecharts.policy import Policy
 from statecharts.possibilities import SAID
-from tests.charts.driver import Drive
-
-__all__ = ["answered", "asked"]
-
-
-def asked(drive: Drive, text: str = "how old is the bridge", seconds: float = 1.0) -> Drive:
-    """A caller connects if need be, and asks; the drive is in THINKING."""
-    if drive.chart.state == "IDLE":
-        drive.take(Connected())
-    drive.take(SpeechStarted(), after_s=0.5)
-    drive.take(SpeechStopped(silence_s=0.16), after_s=seconds)
-    drive.take(SttFinal(text=text, confidence=0.9), after_s=0.1)
-    drive.wait(0.3)
-    assert drive.path == "THINKING.working", drive.path
-    return drive
-
-
-def answered(drive: Drive, *sentences: str, audio_s: float = 2.0, intent: str = "question") -> Drive:
-    """The answer is found and its first sentence is on its way; the drive is in SPEAKING."""
-    turn = drive.chart.context.turn
-    drive.take(IntentDetected(intent=intent, turn=turn))
-    for number, sentence in enumerate(sentences, 1):
-        last = number == len(sentences)
-        drive.take(RagAnswerReady(text=sentence, is_final=last, turn=turn, source="bridge.md", score=0.9))
-    for number, _ in enumerate(sentences, 1):
-        chunk = TtsChunkReady(turn=turn, audio_ms=audio_s * 1000, request_id=f"{turn}.answer.{number}")
-        drive.take(chunk, after_s=0.1)
-    drive.take(TtsDone(turn=turn))
-    return drive
+from tests.charts.driver import Drive, answered, asked
 
 
 def test_a_plain_turn_is_heard_thought_about_answered_and_over() -> None:

@@ -22,8 +22,7 @@ from statecharts.events import (
 from statecharts.phrases import Fillers, Phrases, chosen
 from statecharts.policy import Policy
 from statecharts.possibilities import SAID
-from tests.charts.driver import PLAIN, Drive
-from tests.charts.test_turns import answered, asked
+from tests.charts.driver import PLAIN, Drive, answered, asked
 
 PHRASES = msgspec.structs.replace(
     SAID, greeting=("Welcome.",), prompt=("What else?", "Anything else?"), still_there=("Still there?",)
