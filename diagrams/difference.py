@@ -26,17 +26,14 @@ class Claim(Protocol):
     @property
     def name(self) -> str:
         """What it is called."""
-        ...
 
     @property
     def sentence(self) -> str:
         """What it says."""
-        ...
 
     @property
     def concerns(self) -> tuple[str, ...]:
         """Patterns of the names it is about; none: all."""
-        ...
 
 
 class Change(Struct, frozen=True, kw_only=True):

@@ -19,7 +19,6 @@ class Placed(Protocol):
     @property
     def state(self) -> str:
         """The active state's path, `SPEAKING.streaming`; several at once are joined by `+`."""
-        ...
 
 
 S = TypeVar("S", bound=Placed)
@@ -82,31 +81,24 @@ class Machine(Protocol[S]):
 
     def start(self) -> S:
         """Return where every run begins."""
-        ...
 
     def moves(self, at: S) -> Iterable[Move]:
         """Return what may happen next, one example of each kind, whether the chart expects it or not."""
-        ...
 
     def take(self, at: S, move: Move) -> Step[S]:
         """Return what an event does; `at` stays what it was."""
-        ...
 
     def key(self, at: S) -> Hashable:
         """Return what distinguishes this situation from others: those of equal keys have equal futures."""
-        ...
 
     def leaves(self) -> Sequence[str]:
         """Return every state in which the chart can be."""
-        ...
 
     def ends(self) -> Collection[str]:
         """Return the states out of which nothing has to lead."""
-        ...
 
     def edges(self) -> Sequence[Edge]:
         """Return every declared edge."""
-        ...
 
 
 def _default(fact: Struct, name: str) -> object:

@@ -27,7 +27,6 @@ class RaisesEvents(Protocol):
 
     def raise_(self, event: str, *, fact: Event) -> object:
         """Have this event judged in the same step, when the present one is done."""
-        ...
 
 
 class Scene:

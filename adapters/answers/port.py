@@ -40,7 +40,6 @@ class IntentClassifier(Protocol):
 
     def classify(self, text: str) -> Judgement:
         """Judge one utterance; anything that is not clearly something else is a question."""
-        ...
 
 
 class Answerer(Protocol):
@@ -51,4 +50,3 @@ class Answerer(Protocol):
 
         Below the threshold one sentence says honestly that it does not know, with an empty source.
         """
-        ...

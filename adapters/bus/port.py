@@ -112,19 +112,16 @@ class TaskDelivery(Protocol):
     @property
     def attempts(self) -> int:
         """How often it was handed out, this time included; from 1."""
-        ...
 
     async def ack(self) -> None: ...
     async def nack(self, delay_s: float) -> None:
         """Give it back, to be handed out again after `delay_s` seconds."""
-        ...
 
     async def dead_letter(self, error: str) -> Envelope:
         """Put it aside for a person and acknowledge it; return what was put aside.
 
         It goes to `voice:dlq:{pNN}` as a `voice.dlq.added` envelope whose payload is {event, error, attempts}.
         """
-        ...
 
 
 class Subscription(Protocol):
@@ -137,11 +134,9 @@ class Subscription(Protocol):
 
         A request that ended two workers is handed out alone: no other such one until it is settled.
         """
-        ...
 
     async def aclose(self) -> None:
         """Take no more; what was handed out and is not settled is handed to others at once."""
-        ...
 
 
 class Ownership(Protocol):
@@ -150,7 +145,6 @@ class Ownership(Protocol):
     @property
     def leases(self) -> Sequence[Lease]:
         """The partitions held now."""
-        ...
 
     async def snapshots(self, lease: Lease) -> dict[str, bytes]:
         """Return the committed state of every session of a partition.
@@ -158,7 +152,6 @@ class Ownership(Protocol):
         Raises:
             BusUnavailable: The partition is announced again: without its states nothing may be folded.
         """
-        ...
 
     def batches(self) -> AsyncIterator[Batch]:
         """Yield what comes, partition by partition, from the committed offset on; ends with `close`.
@@ -166,7 +159,6 @@ class Ownership(Protocol):
         An empty batch announces a partition newly owned, before its first entries. After a batch is yielded, entries
         after it are read on without waiting for its commit.
         """
-        ...
 
     async def commit(self, lease: Lease, commit: Commit) -> None:
         """Make a batch's outcome true.
@@ -176,11 +168,9 @@ class Ownership(Protocol):
             BusUnavailable: Not known whether it happened: read on from the committed offset (`batches` does so by
                 announcing the partition again with an empty batch).
         """
-        ...
 
     async def close(self) -> None:
         """Give all leases back."""
-        ...
 
 
 class EventBus(Protocol):
@@ -191,13 +181,11 @@ class EventBus(Protocol):
 
     async def start(self) -> None:
         """Connect. Raises BusUnavailable, saying where and what to do."""
-        ...
 
     async def close(self) -> None: ...
 
     async def ping(self) -> None:
         """Return at once if the bus answers and takes facts. Raises BusUnavailable within 0.3 s if it does not."""
-        ...
 
     async def publish(self, *envelopes: Envelope) -> list[str]:
         """Append facts to their sessions' partitions, in order; return their positions.
@@ -205,11 +193,9 @@ class EventBus(Protocol):
         Each envelope carries an `event_id`: after an error the same envelopes may be published again, the fold drops
         the second copy. Raises BusUnavailable.
         """
-        ...
 
     def own(self, owner: str) -> Ownership:
         """Begin to own partitions as `owner`: orphans at once, a fair share among all who do."""
-        ...
 
     async def request(self, kind: str, envelope: Envelope) -> None:
         """Put a request before the workers of a kind; nobody's lease vouches for it, and it is no part of the log.
@@ -217,69 +203,54 @@ class EventBus(Protocol):
         For what only its asker waits for: with nobody to take it, it is gone `REQUEST_S` after the last one of the
         partition. A kind has its requests from here or from commits, not both. Raises BusUnavailable.
         """
-        ...
 
     def subscribe(self, kind: str, worker: str) -> Subscription:
         """Compete for requests of a kind; requests of workers that died are handed out again."""
-        ...
 
     async def send(self, gateway: str, command: Command) -> None:
         """Ask something of a gateway, as another gateway: nothing is committed with it. Raises BusUnavailable."""
-        ...
 
     async def dead_letters(self) -> list[Envelope]:
         """Return what was put aside, the oldest first, as `TaskDelivery.dead_letter` gave it."""
-        ...
 
     async def take_dead_letter(self, letter: Envelope, *, retry: bool) -> bool:
         """Remove a dead letter; with `retry`, its request is handed out again, as a new one. False: it is not there."""
-        ...
 
     def listen(self, gateway: str) -> AsyncIterator[Command]:
         """Yield the commands for a gateway, in order per session."""
-        ...
 
     async def replay(self, session_id: str, after: str = "") -> list[LogEntry]:
         """Return the session's facts in order, from the entry after the position `after` on.
 
         Raises ValueError if `after` is no position.
         """
-        ...
 
     async def journal(self, session_id: str, since: str = "") -> list[bytes]:
         """Return the session's journal records in order: all, or those of facts from the position `since` on.
 
         Of facts up to `JOURNAL_MARGIN_S` before `since` it may return those as well.
         """
-        ...
 
     async def snapshot(self, session_id: str) -> bytes | None:
         """Return the committed state of one session."""
-        ...
 
     async def all_snapshots(self) -> dict[str, bytes]:
         """Return the committed state of every session, all partitions."""
-        ...
 
     async def mirror(self, envelopes: Sequence[Envelope], states: dict[str, tuple[str, float]]) -> None:
         """Copy envelopes to the session view and set `orchestrator:session:<sid>` (`state`, `last_update`).
 
         Best effort, expiring: a failure is logged once and raises nothing.
         """
-        ...
 
     async def erase(self, session_id: str) -> None:
         """Remove all that is kept of a session: entries, journal, state, view."""
-        ...
 
     async def trim(self, older_than_s: float) -> None:
         """Drop entries of owned streams that are both committed (or acknowledged) and older than this many seconds."""
-        ...
 
     async def announce(self, role: str, name: str, ttl_s: float) -> None:
         """Say that a member of a role (`gateway`, `orchestrator`, `intent`, `rag`, …) is alive, for `ttl_s` seconds."""
-        ...
 
     async def members(self, role: str) -> list[str]:
         """Return the names of the members of a role that are alive."""
-        ...

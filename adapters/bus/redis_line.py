@@ -32,7 +32,6 @@ class Lines(Protocol):
         Raises:
             OSError: Nobody could be asked.
         """
-        ...
 
     async def read(self, head: Words, streams: Mapping[str, str], block_ms: int) -> list[object]:
         """Read streams from positions on: `head` is an XREAD or XREADGROUP up to its BLOCK.
@@ -44,11 +43,9 @@ class Lines(Protocol):
             OSError: A server is away.
             redis.exceptions.ResponseError: It refuses.
         """
-        ...
 
     def hang_up(self) -> None:
         """Connect anew before anything else is asked: what we are connected to is no longer what we want."""
-        ...
 
     async def close(self) -> None: ...
 

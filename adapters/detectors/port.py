@@ -20,11 +20,9 @@ class VoiceStream(Protocol):
         Raises:
             ValueError: The chunk is not exactly that long.
         """
-        ...
 
     def reset(self) -> None:
         """Forget what was heard."""
-        ...
 
 
 class Detector(Protocol):
@@ -32,4 +30,3 @@ class Detector(Protocol):
 
     def stream(self) -> VoiceStream:
         """Begin to listen to one microphone."""
-        ...

@@ -82,22 +82,17 @@ class MediaLane(Protocol):
 
     async def offer(self, gateway: str, request_id: str, data: bytes, keep_s: float) -> None:
         """Lay out what a request needs, for a worker to take within `keep_s` seconds (`LANE_S` at most)."""
-        ...
 
     async def withdraw(self, gateway: str, *request_ids: str) -> None:
         """Take back what was offered: these requests are over."""
-        ...
 
     async def take(self, gateway: str, request_id: str) -> bytes | None:
         """Return what was offered and keep it, up to `LANE_S`; None if it was withdrawn or its time is over."""
-        ...
 
     async def send(self, gateway: str, message: LaneMessage) -> bool:
         """Send a reply; return whether its request is still wanted."""
-        ...
 
     def listen(self, gateway: str) -> AsyncIterator[LaneMessage]:
         """Yield the replies for a gateway, in order per worker; through an outage it waits. One listener a gateway."""
-        ...
 
     async def close(self) -> None: ...

@@ -53,26 +53,21 @@ class MediaLeg(Protocol):
     @property
     def transport(self) -> str:
         """`websocket` or `webrtc`."""
-        ...
 
     def microphone(self) -> AsyncIterator[bytes]:
         """Yield the caller's audio (PCM s16le, 16 kHz mono, pieces of any even length) until the leg is closed.
 
         Bounded: when nobody reads, the oldest audio is thrown away.
         """
-        ...
 
     async def play(self, chunk: SpokenChunk) -> None:
         """Send a chunk towards the caller's ear."""
-        ...
 
     async def playout(self, action: PlayoutAction, turn: int) -> None:
         """Duck, pause, stop or resume what is being played, and tell the client as CONTRACT says."""
-        ...
 
     def buffered_s(self) -> float:
         """Return how many seconds given to `play` have not left yet (0 where the client buffers)."""
-        ...
 
     async def close(self) -> None: ...
 
@@ -82,7 +77,6 @@ class FedLeg(MediaLeg, Protocol):
 
     def feed(self, pcm: bytes) -> None:
         """Take one frame (PCM s16le, 16 kHz mono). Raises ValueError if it is empty, odd-sized or too long."""
-        ...
 
 
 class PeerLeg(MediaLeg, Protocol):
@@ -93,8 +87,6 @@ class PeerLeg(MediaLeg, Protocol):
 
     async def answer(self, sdp: str, type_: str) -> tuple[str, str]:
         """Answer the client's offer. Raises BadOffer."""
-        ...
 
     async def send(self, message: dict[str, object]) -> None:
         """Send a message over the leg's own channel. Raises MediaLost."""
-        ...

@@ -46,8 +46,6 @@ class Recogniser(Protocol):
             Overloaded: The queue is full.
             RecogniserFailed: The model failed.
         """
-        ...
 
     def close(self) -> None:
         """Stop its threads."""
-        ...

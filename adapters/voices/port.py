@@ -51,8 +51,6 @@ class Voice(Protocol):
         Raises:
             VoiceFailed: Nothing, or not all, could be spoken.
         """
-        ...
 
     def close(self) -> None:
         """Stop its threads."""
-        ...

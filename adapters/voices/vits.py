@@ -68,7 +68,6 @@ class Vits(Protocol):
 
     def speak(self, ids: Sequence[int], scales: Sequence[float]) -> Spoken:
         """Synthesise phoneme ids; `scales` are noise, length and noise of the lengths."""
-        ...
 
 
 def load_vits(path: Path, sentence: Sequence[int], *, staged: bool = True) -> Vits:

@@ -37,15 +37,12 @@ class Show(Protocol):
 
     def state(self, name: str) -> None:
         """The conversation is in this state now."""
-        ...
 
     def answer(self, text: str, *, is_final: bool) -> None:
         """The next sentence; the last one of an answer is final, and may be empty."""
-        ...
 
     def problem(self, text: str) -> None:
         """The server refused something."""
-        ...
 
 
 class Chat:

@@ -71,19 +71,15 @@ class Link(Protocol):
     @property
     def player(self) -> Player:
         """What plays the server's voice on this connection."""
-        ...
 
     async def speak(self, frame: bytes) -> None:
         """Send the next `FRAME_BYTES` of the microphone. Raises LinkLost."""
-        ...
 
     async def send(self, message: ClientMessage) -> None:
         """Send a message. Raises LinkLost."""
-        ...
 
     def messages(self) -> AsyncIterator[ServerMessage]:
         """Yield what the server says until the connection ends."""
-        ...
 
 
 @asynccontextmanager

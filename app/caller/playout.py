@@ -20,7 +20,6 @@ class Player(Protocol):
     @property
     def hearings(self) -> list[Hearing]:
         """Every turn and kind whose audio has begun to arrive, oldest first."""
-        ...
 
     @property
     def heard(self) -> Heard: ...
@@ -28,15 +27,12 @@ class Player(Protocol):
     @property
     def loud_at(self) -> float:
         """When audio that is no silence arrived last, wanted or not; 0 if none has."""
-        ...
 
     def take(self, message: ServerMessage, now: float) -> list[Playback]:
         """Obey a message, if it concerns playing; return what to report."""
-        ...
 
     def advance(self, now: float) -> list[Playback]:
         """Play until `now`; return what to report."""
-        ...
 
 
 @dataclass

@@ -24,11 +24,9 @@ class Socket(Protocol):
 
     async def send(self, message: Message) -> None:
         """Send one message. Raises MediaLost if the socket is closed."""
-        ...
 
     def end(self, code: int, reason: str) -> None:
         """Have the socket closed by whoever runs it."""
-        ...
 
 
 class Client:

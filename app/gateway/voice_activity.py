@@ -50,7 +50,6 @@ class VoiceActivity(Protocol):
 
     def hear(self, pcm: bytes) -> Iterator[Heard]:
         """Take the next audio (s16le, 16 kHz mono, any even length); yield what can be judged now, in order."""
-        ...
 
     def noticed(self, pcm: bytes, *, anew: bool) -> bool:
         """Take the same audio while a voice has to be noticed at once; return whether there is a first sign of one.
@@ -59,7 +58,6 @@ class VoiceActivity(Protocol):
             pcm: The next audio.
             anew: Whether what came before was not given.
         """
-        ...
 
 
 class ChunkedActivity:

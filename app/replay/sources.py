@@ -41,11 +41,9 @@ class Source(Protocol):
 
     async def log(self, session_id: str) -> CallLog:
         """Return a session's log. Raises NoSuchSession."""
-        ...
 
     async def sessions(self) -> list[SessionView]:
         """Return all sessions, the latest first."""
-        ...
 
 
 @asynccontextmanager
