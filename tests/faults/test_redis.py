@@ -15,10 +15,10 @@ from structlog.testing import capture_logs
 
 from adapters.bus.redis_link import Link
 from adapters.bus.redis_streams import RedisStreamsBus
+from app.chaos.fault_proxy import FaultProxy
 from app.runtime import Parts, Runtime
 from statecharts.phrases import Phrases
 from statecharts.policy import Policy
-from tests.faults.proxy import Proxy
 from tests.faults.servers import Server
 from tests.faults.traffic import Traffic, until
 
@@ -31,7 +31,7 @@ AT_ONCE_S = 0.9
 class Site:
     """A server and the way to it, either of which may fail."""
 
-    def __init__(self, server: Server, proxy: Proxy) -> None:
+    def __init__(self, server: Server, proxy: FaultProxy) -> None:
         self.server = server
         self.proxy = proxy
 
@@ -52,10 +52,10 @@ class Site:
 
     @asynccontextmanager
     async def cut_off(self) -> AsyncIterator[None]:
-        self.proxy.silent = True
+        self.proxy.black_hole()
         yield
         self.proxy.reset()  # what was on its way is lost
-        self.proxy.silent = False
+        self.proxy.heal()
 
     @asynccontextmanager
     async def slow(self) -> AsyncIterator[None]:
@@ -118,9 +118,10 @@ def server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Server]:
 
 @pytest.fixture
 async def site(server: Server) -> AsyncIterator[Site]:
-    proxy = Proxy(server.port)
-    async with proxy.serving():
-        yield Site(server, proxy)
+    proxy = FaultProxy(f"127.0.0.1:{server.port}")
+    await proxy.start()
+    yield Site(server, proxy)
+    await proxy.close()
 
 
 @pytest.fixture
