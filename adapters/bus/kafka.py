@@ -13,13 +13,14 @@ from collections.abc import AsyncIterator, Sequence
 import structlog
 
 from adapters.bus.codec import encode_envelope, request_again
+from adapters.bus.held_request import MIN_IDLE_S
 from adapters.bus.kafka_commits import CommitLog
 from adapters.bus.kafka_history import KafkaHistory
 from adapters.bus.kafka_link import EVENTS, KafkaLink, Place
 from adapters.bus.kafka_ownership import KafkaOwnership
 from adapters.bus.kafka_presence import Presence
 from adapters.bus.kafka_records import LetterTaken, Requested, Sent
-from adapters.bus.kafka_workers import MIN_IDLE_S, KafkaSubscription
+from adapters.bus.kafka_workers import KafkaSubscription
 from adapters.bus.port import REQUEST_S, Command, LogEntry, partition_of
 from adapters.bus.redis_ownership import LEASE_S
 from statecharts.events import Envelope

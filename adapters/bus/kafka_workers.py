@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import binascii
-import time
 import uuid
 from collections import deque
 from typing import Self
 
 import structlog
 
-from adapters.bus.codec import dead_letter
+from adapters.bus.held_request import HeldRequest
 from adapters.bus.kafka_commits import CommitLog
 from adapters.bus.kafka_presence import Presence
 from adapters.bus.kafka_records import GivenBack, Settled, Taken, TaskId
@@ -19,12 +18,10 @@ from adapters.bus.kafka_state import Task
 from adapters.bus.port import BusUnavailable
 from statecharts.events import Envelope
 
-__all__ = ["MIN_IDLE_S", "KafkaDelivery", "KafkaSubscription"]
+__all__ = ["KafkaSubscription"]
 
 _log = structlog.get_logger()
 
-MIN_IDLE_S = 1.0
-"""A request whose worker gives no sign of life for so long is handed to another."""
 TAKEN_AT_ONCE = 4
 """Requests taken together: what a worker holds and does not serve yet, no other can."""
 YIELD_S = 0.05
@@ -34,35 +31,6 @@ LOOK_S = 1.0
 
 _Place = tuple[int, TaskId]
 """A request: its partition, and where in it."""
-
-
-class KafkaDelivery:
-    """One request in one worker's hands."""
-
-    def __init__(self, subscription: KafkaSubscription, place: _Place, envelope: Envelope, attempts: int) -> None:
-        self._subscription = subscription
-        self._place = place
-        self._envelope = envelope
-        self._attempts = attempts
-
-    @property
-    def envelope(self) -> Envelope:
-        return self._envelope
-
-    @property
-    def attempts(self) -> int:
-        return self._attempts
-
-    async def ack(self) -> None:
-        await self._subscription.settle(self._place)
-
-    async def nack(self, delay_s: float) -> None:
-        await self._subscription.give_back(self._place, self._attempts, delay_s)
-
-    async def dead_letter(self, error: str) -> Envelope:
-        letter = dead_letter(self._envelope, error, self._attempts, time.time())
-        await self._subscription.settle(self._place, letter)
-        return letter
 
 
 class KafkaSubscription:
@@ -84,7 +52,7 @@ class KafkaSubscription:
         self._min_idle_s = min_idle_s
         self._role = f"hands:{kind}"
         self._name = f"{worker}/{uuid.uuid4().hex}"
-        self._found: deque[KafkaDelivery] = deque()
+        self._found: deque[HeldRequest[_Place]] = deque()
         self._held: dict[_Place, int] = {}
         self._alone: _Place | None = None
         self._closed = False
@@ -94,7 +62,7 @@ class KafkaSubscription:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> KafkaDelivery:
+    async def __anext__(self) -> HeldRequest[_Place]:
         while not self._found:
             if self._closed:
                 raise StopAsyncIteration
@@ -134,14 +102,18 @@ class KafkaSubscription:
 
     # --- for its deliveries
 
-    async def settle(self, place: _Place, letter: Envelope | None = None) -> None:
-        """A request is done with; or it is put aside, unless somebody else is done with it already."""
+    async def settle(self, place: _Place) -> None:
+        await self._done_with(place)
+
+    async def put_aside(self, place: _Place, letter: Envelope) -> None:
+        await self._done_with(place, letter)
+
+    async def _done_with(self, place: _Place, letter: Envelope | None = None) -> None:
         await self._commits.append(place[0], Settled(id=uuid.uuid4().hex, task=place[1], letter=letter))
         self._let_go(place)
 
-    async def give_back(self, place: _Place, attempt: int, delay_s: float) -> None:
-        """A request may be taken again after a while, by whomever."""
-        record = GivenBack(id=uuid.uuid4().hex, task=place[1], attempt=attempt, delay_s=delay_s)
+    async def give_back(self, place: _Place, attempts: int, delay_s: float) -> None:
+        record = GivenBack(id=uuid.uuid4().hex, task=place[1], attempt=attempts, delay_s=delay_s)
         await self._commits.append(place[0], record)
         self._let_go(place)
 
@@ -222,7 +194,7 @@ class KafkaSubscription:
             return error
         if taken:
             self._held[place] = attempt
-            self._found.append(KafkaDelivery(self, place, task.envelope, attempt))
+            self._found.append(HeldRequest(self, place, task.envelope, attempt))
         else:
             self._let_go(place)
         return None

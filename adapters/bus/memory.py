@@ -12,8 +12,9 @@ import msgspec
 
 from adapters.bus.bell import Bell
 from adapters.bus.codec import decode_entry, encode_envelope, ordinal, request_again, session_of
+from adapters.bus.held_request import MIN_IDLE_S
 from adapters.bus.memory_ownership import MemoryOwnership, Partition
-from adapters.bus.memory_workers import MIN_IDLE_S, MemorySubscription, Task
+from adapters.bus.memory_workers import MemorySubscription, Task
 from adapters.bus.port import (
     JOURNAL_MARGIN_S,
     REQUEST_S,

@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING, Self
 
 from msgspec import Struct
 
-from adapters.bus.codec import dead_letter
+from adapters.bus.held_request import HeldRequest
 from statecharts.events import Envelope
 
 if TYPE_CHECKING:
     from adapters.bus.memory import MemoryBus
 
-__all__ = ["MIN_IDLE_S", "MemoryDelivery", "MemorySubscription", "Task"]
-
-MIN_IDLE_S = 1.0
-"""A request whose worker gives no sign of life for so long is handed to another."""
+__all__ = ["MemorySubscription", "Task"]
 
 
 class Task(Struct):
@@ -49,7 +46,7 @@ class MemorySubscription:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> MemoryDelivery:
+    async def __anext__(self) -> HeldRequest[Task]:
         loop = asyncio.get_running_loop()
         while not self._closed:
             now = loop.time()
@@ -81,64 +78,37 @@ class MemorySubscription:
         """What ended two workers may end a third: it is taken alone."""
         return not (self._alone and task.orphan and task.attempts >= 2)
 
-    def _hand_out(self, task: Task) -> MemoryDelivery:
+    def _hand_out(self, task: Task) -> HeldRequest[Task]:
         if task.orphan and task.attempts >= 2:
             self._alone = task.number
         task.attempts += 1
         task.held, task.orphan = True, False
         self._held[task.number] = task
-        return MemoryDelivery(self, task, task.attempts)
+        return HeldRequest(self, task, task.envelope, task.attempts, self._bus.clock)
 
     # --- for its deliveries
 
-    async def settle(self, task: Task) -> bool:
-        """A request is done with; False if somebody else was."""
+    async def settle(self, place: Task) -> None:
+        self._take_out(place)
+
+    async def put_aside(self, place: Task, letter: Envelope) -> None:
+        if self._take_out(place):
+            self._bus.dead.append(letter)
+
+    async def give_back(self, place: Task, attempts: int, delay_s: float) -> None:
+        if self._held.get(place.number) is place:
+            place.held, place.free_at = False, asyncio.get_running_loop().time() + delay_s
+        self._forget(place)
+        self._bus.ring(self._kind)
+
+    def _take_out(self, task: Task) -> bool:
+        """Return whether it was still there: somebody else may be done with it."""
         self._forget(task)
         there = self._bus.tasks[self._kind].pop(task.number, None) is not None
         self._bus.ring(self._kind)
         return there
 
-    async def put_aside(self, task: Task, error: str, attempts: int) -> Envelope:
-        """A request is done with, and kept for a person."""
-        letter = dead_letter(task.envelope, error, attempts, self._bus.clock())
-        if await self.settle(task):
-            self._bus.dead.append(letter)
-        return letter
-
-    async def give_back(self, task: Task, delay_s: float) -> None:
-        """A request may be handed out again after a while."""
-        if self._held.get(task.number) is task:
-            task.held, task.free_at = False, asyncio.get_running_loop().time() + delay_s
-        self._forget(task)
-        self._bus.ring(self._kind)
-
     def _forget(self, task: Task) -> None:
         self._held.pop(task.number, None)
         if self._alone == task.number:
             self._alone = 0
-
-
-class MemoryDelivery:
-    """One request in one worker's hands."""
-
-    def __init__(self, subscription: MemorySubscription, task: Task, attempts: int) -> None:
-        self._subscription = subscription
-        self._task = task
-        self._attempts = attempts
-
-    @property
-    def envelope(self) -> Envelope:
-        return self._task.envelope
-
-    @property
-    def attempts(self) -> int:
-        return self._attempts
-
-    async def ack(self) -> None:
-        await self._subscription.settle(self._task)
-
-    async def nack(self, delay_s: float) -> None:
-        await self._subscription.give_back(self._task, delay_s)
-
-    async def dead_letter(self, error: str) -> Envelope:
-        return await self._subscription.put_aside(self._task, error, self._attempts)

@@ -10,13 +10,14 @@ from typing import cast
 import structlog
 
 from adapters.bus.codec import decode_command, decode_entry, encode_command, encode_envelope, ordinal, session_of
+from adapters.bus.held_request import MIN_IDLE_S
 from adapters.bus.port import JOURNAL_MARGIN_S, REQUEST_S, BusUnavailable, Command, LogEntry, partition_of
 from adapters.bus.redis_address import is_cluster, shown
 from adapters.bus.redis_letters import read_letters, take_letter
 from adapters.bus.redis_link import BLOCK_MS, Entry, Keys, Link
 from adapters.bus.redis_ownership import LEASE_S, RedisOwnership
 from adapters.bus.redis_scripts import ANNOUNCE, DROP_WORKERS, MEMBERS
-from adapters.bus.redis_workers import MIN_IDLE_S, RedisSubscription
+from adapters.bus.redis_workers import RedisSubscription
 from adapters.bus.session_view import VIEW_ENTRIES, VIEW_KINDS, VIEW_TTL_S, state_key, view_stream
 from adapters.lane.redis import RedisLane
 from statecharts.events import Envelope, VoicechartError

@@ -11,18 +11,17 @@ from typing import Self, cast
 import redis.exceptions
 import structlog
 
-from adapters.bus.codec import dead_letter, decode_entry, encode_envelope
+from adapters.bus.codec import decode_entry, encode_envelope
+from adapters.bus.held_request import HeldRequest
 from adapters.bus.port import BusUnavailable
 from adapters.bus.redis_link import BLOCK_MS, Entry, Keys, Link, entries_of
 from adapters.bus.redis_scripts import HOLD, PUT_ASIDE, RETAKE
 from statecharts.events import Envelope
 
-__all__ = ["MIN_IDLE_S", "RedisDelivery", "RedisSubscription"]
+__all__ = ["RedisSubscription"]
 
 _log = structlog.get_logger()
 
-MIN_IDLE_S = 1.0
-"""A request whose worker gives no sign of life for so long is handed to another; it gives one three times as often."""
 DEAD_LETTERS_KEPT = 1000
 """About how many a partition keeps; beyond that the oldest go."""
 RETRY_S = 0.1
@@ -32,35 +31,6 @@ RECLAIMED_PER_STREAM = 10
 
 Place = tuple[int, str]
 """Partition of a request, and its position there."""
-
-
-class RedisDelivery:
-    """One request in one worker's hands."""
-
-    def __init__(self, subscription: RedisSubscription, place: Place, envelope: Envelope, attempts: int) -> None:
-        self._subscription = subscription
-        self._place = place
-        self._envelope = envelope
-        self._attempts = attempts
-
-    @property
-    def envelope(self) -> Envelope:
-        return self._envelope
-
-    @property
-    def attempts(self) -> int:
-        return self._attempts
-
-    async def ack(self) -> None:
-        await self._subscription.settle(self._place)
-
-    async def nack(self, delay_s: float) -> None:
-        self._subscription.retry_later(self._place, self._attempts, delay_s)
-
-    async def dead_letter(self, error: str) -> Envelope:
-        letter = dead_letter(self._envelope, error, self._attempts, time.time())
-        await self._subscription.put_aside(self._place, encode_envelope(letter))
-        return letter
 
 
 class RedisSubscription:
@@ -78,7 +48,7 @@ class RedisSubscription:
         self._kind = kind
         self._worker = worker
         self._min_idle_s = min_idle_s
-        self._found: deque[RedisDelivery] = deque()
+        self._found: deque[HeldRequest[Place]] = deque()
         self._held: set[Place] = set()
         self._alone: Place | None = None
         self._retries: list[tuple[float, Place, int]] = []
@@ -90,7 +60,7 @@ class RedisSubscription:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> RedisDelivery:
+    async def __anext__(self) -> HeldRequest[Place]:
         """Return the next request: one to be tried again, one of a dead worker, a new one."""
         outage, part = self._link.outage, f"{self._kind} {self._worker}"
         if self._heart is None:
@@ -133,21 +103,19 @@ class RedisSubscription:
 
     # --- for its deliveries
 
-    def retry_later(self, place: Place, attempts: int, delay_s: float) -> None:
-        """Hand a request out again after a while; if this worker dies before, another one claims it."""
+    async def give_back(self, place: Place, attempts: int, delay_s: float) -> None:
+        """We try it again ourselves; if this worker dies before, another one claims it."""
         self._let_go_alone(place)
         heapq.heappush(self._retries, (time.monotonic() + delay_s, place, attempts))
 
     async def settle(self, place: Place) -> None:
-        """A request is done with."""
         stream = self._keys.tasks(self._kind, place[0])
         await self._link.call_all([("XACK", stream, self._kind, place[1]), ("XDEL", stream, place[1])])
         self._forget(place)
 
-    async def put_aside(self, place: Place, letter: bytes) -> None:
-        """A request is done with and kept for a person, in one step; unless somebody else is already done with it."""
+    async def put_aside(self, place: Place, letter: Envelope) -> None:
         keys = [self._keys.tasks(self._kind, place[0]), self._keys.dlq(place[0])]
-        await self._link.script(PUT_ASIDE, keys, self._kind, place[1], letter, DEAD_LETTERS_KEPT)
+        await self._link.script(PUT_ASIDE, keys, self._kind, place[1], encode_envelope(letter), DEAD_LETTERS_KEPT)
         self._forget(place)
 
     def _forget(self, place: Place) -> None:
@@ -273,7 +241,7 @@ class RedisSubscription:
             await self.settle(place)
         else:
             self._held.add(place)
-            self._found.append(RedisDelivery(self, place, request.envelope, attempts))
+            self._found.append(HeldRequest(self, place, request.envelope, attempts))
 
     def _is_current(self, partition: int, request: Envelope) -> bool:
         """Refuse a request that a fenced owner slipped in behind those of its heir.
