@@ -15,6 +15,7 @@ from adapters.bus.port import Batch, BusUnavailable, Commit, EventBus, Fenced, L
 from app.erasing import Eraser
 from app.folding import Conversation, Folded, derived_envelopes
 from app.observability import EventFigures
+from app.presence import PRESENCE_S
 from app.session_record import SessionRecord, derived_id
 from app.taking import SideBySide
 from statecharts.effects import CancelTimer, Speculated, StartTimer
@@ -26,8 +27,6 @@ __all__ = ["Orchestrator"]
 
 _log = structlog.get_logger()
 
-PRESENCE_S = 2.0
-"""How long an announcement holds; it is repeated every half of that."""
 SWEEP_S = 60.0
 """Time between two searches of a partition for sessions that are long over."""
 

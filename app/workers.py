@@ -11,6 +11,7 @@ import structlog
 
 from adapters.answers.port import Answerer, IntentClassifier
 from adapters.bus.port import BusUnavailable, EventBus, Subscription, TaskDelivery
+from app.presence import stay_present
 from app.session_record import derived_id
 from statecharts.delivery import MAX_ATTEMPTS, DeliveryEffect, new_delivery
 from statecharts.events import (
@@ -31,7 +32,6 @@ _log = structlog.get_logger()
 BACKOFF_S = 0.2
 BACKOFF_SPREAD = 0.5
 """By which share of itself a wait is longer or shorter."""
-PRESENCE_S = 2.0
 
 SERVED_AT_ONCE = 64
 """Requests in work at the same time: an answerer that takes its time must not hold up the next caller."""
@@ -124,7 +124,7 @@ class Worker:
         try:
             async with asyncio.TaskGroup() as group:
                 self._beside_work = [
-                    group.create_task(self._announce(), name=f"{self._name}-presence"),
+                    group.create_task(stay_present(self._bus, self._kind, self._name), name=f"{self._name}-presence"),
                     group.create_task(self._take(requests, group), name=f"{self._name}-taking"),
                 ]
         finally:
@@ -222,11 +222,3 @@ class Worker:
         except BusUnavailable:
             # Left pending: it is handed out again once its minimum idle time is over.
             _log.warning("request_left_pending", kind=self._kind)
-
-    async def _announce(self) -> None:
-        while True:
-            try:
-                await self._bus.announce(self._kind, self._name, PRESENCE_S)
-            except BusUnavailable as error:
-                _log.debug("presence_not_announced", kind=self._kind, error=str(error))
-            await asyncio.sleep(PRESENCE_S / 2)

@@ -19,12 +19,12 @@ from adapters.lane.port import BEAT_S, Alive, Failed, Finished, Heard, LaneMessa
 from adapters.recognisers.port import Overloaded, Recogniser, RecogniserFailed
 from adapters.voices.port import SpeechPiece, SpokenWord, Voice, VoiceFailed
 from app.patience import patiently
+from app.presence import stay_present
 
 __all__ = ["AudioWork", "AudioWorker", "recognise_requests", "speak_requests"]
 
 _log = structlog.get_logger()
 
-PRESENCE_S = 2.0
 SERVED_AT_ONCE = 8
 """Requests in work at the same time: what one worker holds no other can take, and a model serves two at once."""
 SENT_S = 0.1
@@ -89,7 +89,7 @@ class AudioWorker:
         """Work until cancelled, or until it has left."""
         async with asyncio.TaskGroup() as group:
             self._standing = [
-                group.create_task(self._announce(), name=f"{self._name}-presence"),
+                group.create_task(stay_present(self._bus, self._kind, self._name), name=f"{self._name}-presence"),
                 group.create_task(self._take(group), name=f"{self._name}-taking"),
             ]
 
@@ -175,14 +175,6 @@ class AudioWorker:
         # Sent twice it is taken once, by its number.
         message = LaneMessage(request.request_id, number, reply)
         return await patiently(lambda: self._lane.send(request.gateway, message))
-
-    async def _announce(self) -> None:
-        while True:
-            try:
-                await self._bus.announce(self._kind, self._name, PRESENCE_S)
-            except BusUnavailable as error:
-                _log.debug("presence_not_announced", kind=self._kind, error=str(error))
-            await asyncio.sleep(PRESENCE_S / 2)
 
 
 def _request_of(delivery: TaskDelivery) -> AudioRequest | None:

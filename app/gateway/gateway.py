@@ -16,6 +16,7 @@ from app.folding import GATEWAY_NAMES
 from app.gateway.call import Call
 from app.gateway.offers import Description, Offers
 from app.gateway.services import CallServices
+from app.presence import stay_present
 from app.session_record import SessionRecord
 from statecharts.events import Envelope, Event, to_envelope
 
@@ -23,7 +24,6 @@ __all__ = ["Gateway"]
 
 _log = structlog.get_logger()
 
-PRESENCE_S = 2.0
 BACKLOG_EVENTS = 10_000
 """Facts kept while the bus is away, minutes of a busy process; then the newest are lost, and that is logged."""
 BATCH_EVENTS = 200
@@ -70,7 +70,7 @@ class Gateway:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._publish_backlog(), name="gateway-publisher")
-                group.create_task(self._announce(), name="gateway-presence")
+                group.create_task(stay_present(self._bus, "gateway", self.name), name="gateway-presence")
                 async for command in self._bus.listen(self.name):
                     call = self._calls.get(command.session_id)
                     if not command.epoch:
@@ -202,11 +202,3 @@ class Gateway:
                 except BusUnavailable as error:
                     _log.debug("publish_retried", events=len(envelopes), error=str(error))
                     await asyncio.sleep(RETRY_S)
-
-    async def _announce(self) -> None:
-        while True:
-            try:
-                await self._bus.announce("gateway", self.name, PRESENCE_S)
-            except BusUnavailable as error:
-                _log.debug("presence_not_announced", error=str(error))
-            await asyncio.sleep(PRESENCE_S / 2)
