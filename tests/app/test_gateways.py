@@ -121,6 +121,16 @@ async def ask(made: Harness, call: Call) -> None:
     await made.emit_from("rag-1", RagAnswerReady(text=WORDS.strip(), is_final=True, turn=turn, source="a.md"))
 
 
+async def miss_a_question(made: Harness, site: Site) -> Client:
+    """A client that was gone when a question was asked."""
+    call, client = await site.connect()
+    await call.detach_socket(client, "the WebSocket closed")
+    await made.until(lambda record: record.context.detached)
+    await made.emit_from("outside", SttFinal(text="tell me", origin="typed"))
+    await made.state("THINKING")
+    return client
+
+
 async def test_an_answer_goes_on_at_another_gateway_from_what_was_confirmed() -> None:
     async with sites(2) as (made, (first, second)):
         call, before = await first.connect()
@@ -145,11 +155,7 @@ async def test_an_answer_goes_on_at_another_gateway_from_what_was_confirmed() ->
 
 async def test_a_client_is_told_all_that_it_missed_once_and_in_order() -> None:
     async with sites(2) as (made, (first, second)):
-        call, before = await first.connect()
-        await call.detach_socket(before, "the WebSocket closed")
-        await made.until(lambda record: record.context.detached)
-        await made.emit_from("outside", SttFinal(text="tell me", origin="typed"))
-        await made.state("THINKING")
+        before = await miss_a_question(made, first)
         _, after = await second.connect(before.last_id)
         expected = await _everything(made)
         await after.until(lambda: len(before.told()) + len(after.told()) >= len(expected))
@@ -160,11 +166,7 @@ async def test_a_client_is_told_all_that_it_missed_once_and_in_order() -> None:
 
 async def test_a_client_that_breaks_off_behind_its_greeting_still_gets_all() -> None:
     async with sites(2) as (made, (first, second)):
-        call, before = await first.connect()
-        await call.detach_socket(before, "the WebSocket closed")
-        await made.until(lambda record: record.context.detached)
-        await made.emit_from("outside", SttFinal(text="tell me", origin="typed"))
-        await made.state("THINKING")
+        before = await miss_a_question(made, first)
         _, broken = await second.connect(before.last_id)
         await broken.until(lambda: bool(broken.messages))
         _, after = await second.connect(str(broken.messages[0]["id"]))
