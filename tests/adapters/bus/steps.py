@@ -43,6 +43,14 @@ def has_entries(batch: Batch) -> bool:
     return bool(batch.entries)
 
 
+async def owning(bus: EventBus, envelope: Envelope) -> tuple[Ownership, AsyncIterator[Batch], Batch]:
+    """Publish a fact to the partitions of a new owner; return the owner, its batches, and the one with the fact."""
+    owner = bus.own("one")
+    batches = owner.batches()
+    await bus.publish(envelope)
+    return owner, batches, await next_of(batches, has_entries)
+
+
 def commit_of(batch: Batch, session_id: str, state: bytes = b"state", **more: object) -> Commit:
     record = msgspec.json.encode({"session_id": session_id, "position": batch.entries[-1].position})
     outcome = Commit(upto=batch.entries[-1].position, snapshots={session_id: state}, journal=[record])

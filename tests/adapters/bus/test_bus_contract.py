@@ -26,6 +26,7 @@ from tests.adapters.bus.steps import (
     has_entries,
     next_of,
     numbers,
+    owning,
     session,
     something_waits,
     view,
@@ -47,10 +48,7 @@ async def test_a_sessions_facts_arrive_in_the_order_they_were_published(bus: Bus
 
 async def test_a_session_lies_in_the_partition_of_its_id(bus: Bus) -> None:
     session_id = session()
-    owner = bus.own("one")
-    batches = owner.batches()
-    await bus.publish(fact(session_id))
-    batch = await next_of(batches, has_entries)
+    owner, _, batch = await owning(bus, fact(session_id))
     assert batch.lease.partition == partition_of(session_id, bus.partitions)
     await owner.close()
 
@@ -200,10 +198,7 @@ async def test_two_owners_share_the_partitions_and_take_all_when_one_leaves(bus:
 
 async def test_a_commit_is_all_or_nothing(bus: Bus) -> None:
     session_id = session()
-    owner = bus.own("one")
-    batches = owner.batches()
-    await bus.publish(fact(session_id, 1))
-    batch = await next_of(batches, has_entries)
+    owner, _, batch = await owning(bus, fact(session_id, 1))
     request = fact(session_id, 7, "voice.rag.request")
     stale = Lease(partition=batch.lease.partition, epoch=batch.lease.epoch - 1)
     outcome = commit_of(batch, session_id, tasks=[("rag", request)])
@@ -216,10 +211,7 @@ async def test_a_commit_is_all_or_nothing(bus: Bus) -> None:
 
 async def test_what_a_commit_made_is_there(bus: Bus) -> None:
     session_id = session()
-    owner = bus.own("one")
-    batches = owner.batches()
-    await bus.publish(fact(session_id, 1))
-    batch = await next_of(batches, has_entries)
+    owner, _, batch = await owning(bus, fact(session_id, 1))
     command = Command(session_id=session_id, effects=[{"effect": "CommitSpeech"}])
     request = fact(session_id, 7, "voice.rag.request")
     await owner.commit(
@@ -242,10 +234,7 @@ async def test_what_a_commit_made_is_there(bus: Bus) -> None:
 
 async def test_gateways_ask_each_other_whatever_the_epoch_of_the_owner(bus: Bus) -> None:
     session_id = session()
-    owner = bus.own("one")
-    batches = owner.batches()
-    await bus.publish(fact(session_id, 1))
-    batch = await next_of(batches, has_entries)
+    owner, _, batch = await owning(bus, fact(session_id, 1))
     ordered, asked = (Command(session_id=session_id, effects=[{"effect": name}]) for name in ("CommitSpeech", "Ask"))
     await owner.commit(batch.lease, commit_of(batch, session_id, commands=[("g1", ordered)]))
     await bus.send("g1", asked)
@@ -298,10 +287,7 @@ async def test_the_session_view_holds_envelopes_under_the_guides_names(bus: Bus)
 
 async def test_an_erased_session_leaves_nothing(bus: Bus) -> None:
     session_id = session()
-    owner = bus.own("one")
-    batches = owner.batches()
-    await bus.publish(fact(session_id))
-    batch = await next_of(batches, has_entries)
+    owner, _, batch = await owning(bus, fact(session_id))
     await owner.commit(batch.lease, commit_of(batch, session_id))
     await bus.mirror([fact(session_id)], {session_id: ("LISTENING", 1.0)})
     await bus.erase(session_id)
@@ -314,10 +300,7 @@ async def test_an_erased_session_leaves_nothing(bus: Bus) -> None:
 
 async def test_trimming_takes_what_is_old_and_committed_and_nothing_else(bus: Bus) -> None:
     session_id = session()
-    owner = bus.own("one")
-    batches = owner.batches()
-    await bus.publish(fact(session_id, 1))
-    batch = await next_of(batches, has_entries)
+    owner, _, batch = await owning(bus, fact(session_id, 1))
     await owner.commit(batch.lease, commit_of(batch, session_id))
     await bus.publish(fact(session_id, 2))
     await asyncio.sleep(0.02)

@@ -32,6 +32,7 @@ from tests.adapters.bus.steps import (
     has_entries,
     next_of,
     numbers,
+    owning,
     session,
     something_waits,
 )  # fmt: skip
@@ -223,10 +224,7 @@ async def test_what_a_killed_process_had_read_and_not_committed_its_heir_reads(
 
 async def test_a_commit_of_megabytes_is_one_record(here: KafkaBus) -> None:
     session_id = session()
-    owner = here.own("one")
-    batches = owner.batches()
-    await here.publish(fact(session_id))
-    batch = await next_of(batches, has_entries)
+    owner, batches, batch = await owning(here, fact(session_id))
     state = random.Random(1).randbytes(1_200_000)  # more than a broker takes by default
     async with asyncio.timeout(WITHIN_S):
         while await here.snapshot(session_id) != state:
@@ -243,10 +241,7 @@ async def test_a_commit_of_megabytes_is_one_record(here: KafkaBus) -> None:
 
 async def test_a_frozen_broker_fails_a_call_fast_and_nothing_is_lost(here: KafkaBus, kafka_broker: KafkaBroker) -> None:
     session_id = session()
-    owner = here.own("one")
-    batches = owner.batches()
-    await here.publish(fact(session_id, 1))
-    batch = await next_of(batches, has_entries)
+    owner, batches, batch = await owning(here, fact(session_id, 1))
     kafka_broker.freeze()
     try:
         for call in (here.ping, lambda: here.members("rag"), lambda: here.snapshot(session_id)):
@@ -291,10 +286,7 @@ async def test_while_the_broker_is_away_every_call_says_so_at_once_and_the_log_o
     here: KafkaBus, kafka_broker: KafkaBroker
 ) -> None:
     session_id = session()
-    owner = here.own("one")
-    batches = owner.batches()
-    await here.publish(fact(session_id, 1))
-    batch = await next_of(batches, has_entries)
+    owner, _, batch = await owning(here, fact(session_id, 1))
     kafka_broker.kill()
     with capture_logs() as logs:
         for call in (

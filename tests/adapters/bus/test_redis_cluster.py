@@ -18,7 +18,7 @@ from adapters.bus.redis_link import Keys, Link
 from adapters.bus.redis_slots import slot_of
 from adapters.bus.redis_streams import RedisStreamsBus
 from tests.adapters.bus.conftest import flush
-from tests.adapters.bus.steps import WITHIN_S, end, fact, hand, has_entries, next_of, numbers, session
+from tests.adapters.bus.steps import WITHIN_S, end, fact, hand, has_entries, next_of, numbers, owning, session
 
 PARTITIONS = 8
 Cluster = tuple[str, EmbeddedCluster]
@@ -94,10 +94,7 @@ async def test_workers_go_on_while_their_streams_move(bus: RedisStreamsBus, node
     session_id = session()
     partition = partition_of(session_id, PARTITIONS)
     await move(nodes, slot_of(Keys.tag(partition)), "key by key")
-    owner = bus.own("one")
-    batches = owner.batches()
-    await bus.publish(fact(session_id, 1))
-    batch = await next_of(batches, has_entries)
+    owner, _, batch = await owning(bus, fact(session_id, 1))
     request = fact(session_id, 7, "voice.rag.request")
     await owner.commit(batch.lease, Commit(upto=batch.entries[-1].position, tasks=[("rag", request)]))
     delivery = await waiting

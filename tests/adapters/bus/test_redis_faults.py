@@ -16,7 +16,18 @@ from adapters.bus.embedded_valkey import EmbeddedValkey
 from adapters.bus.port import BusUnavailable, Command, Commit
 from adapters.bus.redis_link import Link
 from adapters.bus.redis_streams import RedisStreamsBus
-from tests.adapters.bus.steps import WITHIN_S, ask, commit_of, fact, hand, has_entries, next_of, numbers, session
+from tests.adapters.bus.steps import (
+    WITHIN_S,
+    ask,
+    commit_of,
+    fact,
+    hand,
+    has_entries,
+    next_of,
+    numbers,
+    owning,
+    session,
+)
 
 
 @pytest.fixture
@@ -39,10 +50,7 @@ async def test_a_frozen_server_fails_a_call_fast_and_nothing_is_lost(
     server: EmbeddedValkey, mortal: RedisStreamsBus
 ) -> None:
     session_id = session()
-    owner = mortal.own("one")
-    batches = owner.batches()
-    await mortal.publish(fact(session_id, 1))
-    batch = await next_of(batches, has_entries)
+    owner, batches, batch = await owning(mortal, fact(session_id, 1))
     os.kill(server.pid, signal.SIGSTOP)
     try:
         began = time.monotonic()

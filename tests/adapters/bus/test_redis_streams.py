@@ -23,6 +23,7 @@ from tests.adapters.bus.steps import (
     has_entries,
     next_of,
     numbers,
+    owning,
     session,
     something_waits,
 )  # fmt: skip
@@ -30,10 +31,7 @@ from tests.adapters.bus.steps import (
 
 async def test_keys_have_the_contracts_names(redis_bus: RedisStreamsBus, link: Link) -> None:
     session_id = "550e8400-e29b-41d4-a716-446655440000"
-    owner = redis_bus.own("one")
-    batches = owner.batches()
-    await redis_bus.publish(fact(session_id))
-    batch = await next_of(batches, has_entries)
+    owner, _, batch = await owning(redis_bus, fact(session_id))
     command = Command(session_id=session_id, effects=[])
     outcome = commit_of(batch, session_id, tasks=[("rag", fact(session_id))], commands=[("g1", command)])
     await owner.commit(batch.lease, outcome)
@@ -84,10 +82,7 @@ async def test_the_view_is_read_with_plain_commands_one_field_an_entry(redis_bus
 
 async def test_nothing_in_any_key_names_an_erased_session(redis_bus: RedisStreamsBus, link: Link) -> None:
     session_id = session()
-    owner = redis_bus.own("one")
-    batches = owner.batches()
-    await redis_bus.publish(fact(session_id, 1))
-    batch = await next_of(batches, has_entries)
+    owner, _, batch = await owning(redis_bus, fact(session_id, 1))
     request = fact(session_id, 1, "voice.rag.request")
     command = Command(session_id=session_id, effects=[{"number": 1}])
     await owner.commit(batch.lease, commit_of(batch, session_id, tasks=[("rag", request)], commands=[("g1", command)]))
@@ -105,10 +100,7 @@ async def test_nothing_in_any_key_names_an_erased_session(redis_bus: RedisStream
 
 async def test_acknowledged_requests_and_commands_taken_do_not_pile_up(redis_bus: RedisStreamsBus, link: Link) -> None:
     session_id = session()
-    owner = redis_bus.own("one")
-    batches = owner.batches()
-    await redis_bus.publish(fact(session_id, 1))
-    batch = await next_of(batches, has_entries)
+    owner, _, batch = await owning(redis_bus, fact(session_id, 1))
     request = fact(session_id, 1, "voice.rag.request")
     command = Command(session_id=session_id, effects=[])
     await owner.commit(
