@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import chain
 
 from redis.exceptions import ResponseError
 
 from adapters.bus.redis_address import Address, Node
 from adapters.bus.redis_cluster_reads import ClusterReads
 from adapters.bus.redis_line import COMMAND_S, Line, Words, polled
-from adapters.bus.redis_slots import SlotMap, key_of, redirect_of, slot_of, view_of
+from adapters.bus.redis_slots import SlotMap, claims_of, key_of, redirect_of, slot_of
 from adapters.bus.redis_wire import Wire, open_wire
 
 __all__ = ["Cluster"]
@@ -120,12 +121,12 @@ class Cluster:
             self._looked_at = asyncio.get_running_loop().time()  # whoever asks next is told, and looks again
 
     async def _look(self) -> None:
-        views, trouble = await polled(view_of(self._line(node), node) for node in self._map.nodes)
-        if not views:
-            views, trouble = await polled(view_of(self._line(node), node) for node in self._address.nodes)
-        if not views:
+        told, trouble = await polled(claims_of(self._line(node), node) for node in self._map.nodes)
+        if not told:
+            told, trouble = await polled(claims_of(self._line(node), node) for node in self._address.nodes)
+        if not told:
             raise trouble[0]
-        self._map.take(views)
+        self._map.take(chain.from_iterable(told))
         kept = {*self._map.nodes, *self._address.nodes}
         for node in [node for node in self._lines if node not in kept]:
             self._lines.pop(node).hang_up()

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import binascii
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import cast
+from typing import NamedTuple, cast
 
 from redis.exceptions import ResponseError
 
 from adapters.bus.redis_address import Node, node_of
 from adapters.bus.redis_line import Line, Words
 
-__all__ = ["SlotMap", "View", "key_of", "redirect_of", "slot_of", "view_of"]
+__all__ = ["Claim", "SlotMap", "claims_of", "key_of", "redirect_of", "slot_of"]
 
 SLOTS = 16384
+_UNKNOWN = -1
 _KEY_AT = {"EVAL": 3, "XGROUP": 2, "XINFO": 2, "OBJECT": 2}
 """Commands whose first key is not their first argument."""
 _KEYLESS = ("PING", "ECHO", "TIME", "INFO", "ROLE", "CLUSTER", "CONFIG", "ACL")
@@ -46,17 +48,14 @@ def redirect_of(answer: object, asked: Node) -> tuple[str, int, Node] | None:
     return words[0], int(words[1]), (host or asked[0], port)
 
 
-class View:
-    """What one node tells of the cluster."""
+class Claim(NamedTuple):
+    """What one node tells of some slots."""
 
-    def __init__(self, info: str, table: list[list[object]], asked: Node) -> None:
-        facts = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
-        self.epoch = int(facts.get("cluster_current_epoch", "0"))
-        self.ranges = [
-            (cast(int, first), cast(int, last), node)
-            for first, last, master, *_ in table
-            if (node := _told(cast("list[object]", master), asked)) is not None
-        ]
+    epoch: int
+    """Of the owner's configuration: of two who claim a slot, the one with the later epoch has it."""
+    first: int
+    last: int
+    owner: Node
 
 
 class SlotMap:
@@ -64,6 +63,7 @@ class SlotMap:
 
     def __init__(self) -> None:
         self._owners: list[Node | None] = [None] * SLOTS
+        self._epochs = [_UNKNOWN] * SLOTS
         self.nodes: tuple[Node, ...] = ()
         """Those that have slots."""
 
@@ -71,26 +71,46 @@ class SlotMap:
         return self._owners[slot]
 
     def move(self, slot: int, node: Node) -> None:
-        """One slot is elsewhere."""
-        self._owners[slot] = node
+        """One slot is elsewhere, as the node says that we took for its owner."""
+        self._owners[slot], self._epochs[slot] = node, _UNKNOWN
         if node not in self.nodes:
             self.nodes = (*self.nodes, node)
 
-    def take(self, views: list[View]) -> None:
-        """Believe the view that knows of the latest vote: a node that was cut off still tells the last."""
-        view = max(views, key=lambda view: view.epoch)
-        self._owners = [None] * SLOTS
-        for first, last, node in view.ranges:
-            self._owners[first : last + 1] = [node] * (last + 1 - first)
-        self.nodes = tuple(dict.fromkeys(node for _, _, node in view.ranges))
+    def take(self, claims: Iterable[Claim]) -> None:
+        """Believe the latest claim to each slot, and none that is older than what was believed before.
+
+        A node that stood still takes itself for the owner until the others have told it otherwise, and so do those who
+        voted for its heir and have not heard of the outcome: what went there would be lost.
+        """
+        owners: list[Node | None] = [None] * SLOTS
+        epochs = [_UNKNOWN] * SLOTS
+        for epoch, first, last, owner in sorted(claims):
+            owners[first : last + 1] = [owner] * (last + 1 - first)
+            epochs[first : last + 1] = [epoch] * (last + 1 - first)
+        for slot, (known, told) in enumerate(zip(self._epochs, epochs, strict=True)):
+            if told < known:
+                owners[slot], epochs[slot] = self._owners[slot], known
+        self._owners, self._epochs = owners, epochs
+        self.nodes = tuple(dict.fromkeys(node for node in owners if node is not None))
 
 
-async def view_of(line: Line, asked: Node) -> View:
-    """Ask one node. Raises OSError if it cannot tell."""
-    info, table = await line.ask([("CLUSTER", "INFO"), ("CLUSTER", "SLOTS")])
-    if not isinstance(info, bytes) or not isinstance(table, list):
-        raise ConnectionError(f"{asked[0]}:{asked[1]} is no node of a cluster: {info}")
-    return View(info.decode(), table, asked)
+async def claims_of(line: Line, asked: Node) -> list[Claim]:
+    """Ask one node who has what. Raises OSError if it cannot tell."""
+    nodes, table = await line.ask([("CLUSTER", "NODES"), ("CLUSTER", "SLOTS")])
+    if not isinstance(nodes, bytes) or not isinstance(table, list):
+        raise ConnectionError(f"{asked[0]}:{asked[1]} is no node of a cluster: {nodes}")
+    # A line: id, address, flags, master, ping, pong, epoch, link, slots.
+    epochs = {words[0]: int(words[6]) for line in nodes.decode().splitlines() if len(words := line.split()) > 6}
+    return [
+        Claim(epochs.get(_name(master), 0), cast(int, first), cast(int, last), owner)
+        for first, last, master, *_ in table
+        if (owner := _told(cast("list[object]", master), asked)) is not None
+    ]
+
+
+def _name(node: object) -> str:
+    """Return a node's id, the third thing that is told of it."""
+    return cast(bytes, cast("list[object]", node)[2]).decode()
 
 
 def _told(node: list[object], asked: Node) -> Node | None:

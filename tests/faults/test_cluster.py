@@ -20,14 +20,17 @@ from tests.faults.traffic import Traffic, until
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[EmbeddedCluster]:
-    made = EmbeddedCluster(tmp_path, replicas=1)
+    made = EmbeddedCluster(tmp_path, replicas=2)
     yield made
     made.stop()
 
 
 @pytest.fixture
 async def bus(cluster: EmbeddedCluster) -> AsyncIterator[RedisStreamsBus]:
-    made = RedisStreamsBus(cluster.start("--appendonly", "yes"), partitions=16)
+    # A master that stood still executes on waking what was sent to it meanwhile, before it learns that it is none any
+    # more: so it takes nothing without a replica that follows.
+    careful = ("--min-replicas-to-write", "1", "--min-replicas-max-lag", "1")
+    made = RedisStreamsBus(cluster.start("--appendonly", "yes", *careful), partitions=16)
     await made.start()
     yield made
     await made.close()
