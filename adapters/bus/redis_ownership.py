@@ -115,7 +115,7 @@ class RedisOwnership:
         ]
         keys = [
             self._keys.epoch(partition), self._keys.offset(partition), self._keys.snapshots(partition),
-            self._keys.journal(partition), *(stream for stream, _ in outputs),
+            self._keys.journal(partition), self._keys.events(partition), *(stream for stream, _ in outputs),
         ]  # fmt: skip
         args: list[str | bytes | float] = [lease.epoch, self._committed[partition], commit.upto, len(commit.snapshots)]
         for session_id, blob in commit.snapshots.items():
@@ -132,7 +132,7 @@ class RedisOwnership:
                 self._lose(partition)
             raise Fenced(f"partition {partition} has another owner; epoch {lease.epoch} is over")
         if outcome != b"OK":
-            # An earlier commit of ours did happen though its answer was lost: read on from where it led.
+            # An earlier commit of ours did happen though its answer was lost, or what we read is not in the log.
             self._new.add(partition)
             raise BusUnavailable(f"partition {partition} stands elsewhere: {outcome!r}")
         self._committed[partition] = commit.upto

@@ -30,12 +30,15 @@ return 0
 """
 
 COMMIT = """
--- KEYS epoch, offset, snapshots, journal, then the stream of each output.
+-- KEYS epoch, offset, snapshots, journal, events, then the stream of each output.
 -- ARGV epoch, expected offset, new offset, number of snapshots, (session, state)*, number of records, record*, output*
 -- The fence is the epoch, not the lease: a lease that ran out and that nobody took may still commit.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'FENCED' end
 local offset = redis.call('GET', KEYS[2]) or '0-0'
 if offset ~= ARGV[2] then return 'STALE ' .. offset end
+-- What was read from a master that has been replaced, and did not know it yet, may never have come here; and other
+-- facts have, before that position.
+if #redis.call('XRANGE', KEYS[5], ARGV[3], ARGV[3]) == 0 then return 'ASTRAY ' .. ARGV[3] end
 local at = 5
 for _ = 1, tonumber(ARGV[4]) do
   if ARGV[at + 1] == '' then redis.call('HDEL', KEYS[3], ARGV[at])
@@ -45,8 +48,8 @@ end
 local records = tonumber(ARGV[at])
 for i = 1, records do redis.call('XADD', KEYS[4], '*', 'data', ARGV[at + i]) end
 at = at + records + 1
-for i = 5, #KEYS do
-  redis.call('XADD', KEYS[i], '*', 'data', ARGV[at + i - 5])
+for i = 6, #KEYS do
+  redis.call('XADD', KEYS[i], '*', 'data', ARGV[at + i - 6])
   -- Commands for a gateway that died have no reader left: they go by themselves.
   if string.find(KEYS[i], '^voice:gateway:') then redis.call('EXPIRE', KEYS[i], 3600) end
 end
