@@ -163,7 +163,10 @@ class Conversation:
         if gateway_before and gateway_before != record.gateway:
             commands.append((gateway_before, [{"effect": "TakenOver"}]))
         return [
-            (gateway, Command(session_id=record.session_id, position=position, effects=effects))
+            (
+                gateway,
+                Command(session_id=record.session_id, event_id=cause.event_id, position=position, effects=effects),
+            )
             for gateway, effects in commands
         ]
 

@@ -97,10 +97,12 @@ class Command(Struct, frozen=True, kw_only=True):
     """What a gateway is to do for a session, in order; refused if its epoch is older than one already obeyed."""
 
     session_id: str
+    event_id: str = ""
+    """Of the fact that led to it, whose commands are obeyed once."""
     epoch: int = 0
     """Set by the bus at the commit, from the lease; 0: it is no owner's, but another gateway's."""
     position: str = ""
-    """Of the fact that led to it."""
+    """Of that fact."""
     effects: list[dict[str, object]] = []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import AsyncIterator, Sequence
 from typing import cast
@@ -48,6 +49,7 @@ class RedisOwnership:
         self._held: dict[int, Lease] = {}
         self._committed: dict[int, str] = {}
         self._read_to: dict[int, str] = {}
+        self._digests: dict[int, dict[str, str]] = {}  # of facts read last, by partition and position
         self._new: set[int] = set()
         self._stuck: BusUnavailable | None = None
         self._open_again_at = 0.0
@@ -117,7 +119,10 @@ class RedisOwnership:
             self._keys.epoch(partition), self._keys.offset(partition), self._keys.snapshots(partition),
             self._keys.journal(partition), self._keys.events(partition), *(stream for stream, _ in outputs),
         ]  # fmt: skip
-        args: list[str | bytes | float] = [lease.epoch, self._committed[partition], commit.upto, len(commit.snapshots)]
+        args: list[str | bytes | float] = [
+            lease.epoch, self._committed[partition], commit.upto, self._digests[partition].pop(commit.upto, ""),
+            len(commit.snapshots),
+        ]  # fmt: skip
         for session_id, blob in commit.snapshots.items():
             args += [session_id, blob]
         args += [len(commit.journal), *commit.journal, *(data for _, data in outputs)]
@@ -174,6 +179,7 @@ class RedisOwnership:
             self._new.discard(partition)
             if (lease := self._held.get(partition)) is not None:
                 self._committed[partition] = self._read_to[partition] = cast(bytes, offset or b"0-0").decode()
+                self._digests[partition] = {}
                 opened.append(lease)
         if self._stuck is not None:
             self._link.outage.began(self._reading, self._stuck)
@@ -201,7 +207,9 @@ class RedisOwnership:
             lease = self._held.get(partition)
             entries = [decode_entry(entry.position, entry.data) for entry in found]
             if lease is not None and partition not in self._new and entries:
-                self._read_to[partition] = entries[-1].position
+                self._read_to[partition], data = found[-1]
+                if data is not None:
+                    self._digests[partition][found[-1].position] = hashlib.sha1(data).hexdigest()  # noqa: S324
                 batches.append(Batch(lease=lease, entries=entries))
         return batches
 

@@ -133,39 +133,44 @@ class RedisStreamsBus:
 
     async def listen(self, gateway: str) -> AsyncIterator[Command]:
         reader = Link(self._url, blocking=True)
-        streams = {self._keys.gateway(gateway, partition): "0-0" for partition in range(self.partitions)}
+        # From the start, always: what was taken is deleted. A master that has been replaced may have led us further
+        # than where its successor's commands begin.
+        lanes = {self._keys.gateway(gateway, partition): "0-0" for partition in range(self.partitions)}
         epochs: dict[int, int] = {}
+        left: set[tuple[str, str]] = set()
         try:
             while True:
                 try:
-                    found = await reader.read(streams, PAGE_ENTRIES, BLOCK_MS)
+                    found = await reader.read(lanes, PAGE_ENTRIES, BLOCK_MS)
                 except BusUnavailable as error:
                     self.link.outage.began(gateway, error)
                     await asyncio.sleep(RETRY_S)
                     continue
                 self.link.outage.ended(gateway)
-                for stream, entries in found:
-                    partition = self._keys.of(stream)
-                    for command in map(_command, entries):
-                        if command is None or 0 < command.epoch < epochs.get(partition, 0):
-                            _log.warning("command_refused", partition=partition, stream=stream)
-                            continue
-                        epochs[partition] = command.epoch or epochs.get(partition, 0)
-                        yield command
-                    streams[stream] = entries[-1].position
-                await self._forget(found)
+                for lane, entry in ((lane, entry) for lane, entries in found for entry in entries):
+                    if (lane, entry.position) in left:
+                        continue
+                    partition, command = self._keys.of(lane), _command(entry)
+                    if command is None or 0 < command.epoch < epochs.get(partition, 0):
+                        _log.warning("command_refused", partition=partition, stream=lane)
+                        continue
+                    epochs[partition] = command.epoch or epochs.get(partition, 0)
+                    yield command
+                left = await self._forget(found)
         finally:
             self.link.outage.forget(gateway)
             await reader.close()
 
-    async def _forget(self, taken: list[tuple[str, list[Entry]]]) -> None:
+    async def _forget(self, taken: list[tuple[str, list[Entry]]]) -> set[tuple[str, str]]:
+        """Delete commands; return the stream and position of each of them if they may be there still."""
         try:
             await self.link.call_all(
                 [("XDEL", stream, *(entry.position for entry in entries)) for stream, entries in taken if entries]
             )
         except BusUnavailable:
-            # They expire with their stream.
-            _log.debug("commands_not_deleted", streams=len(taken))
+            await asyncio.sleep(RETRY_S)
+            return {(stream, entry.position) for stream, entries in taken for entry in entries}
+        return set()
 
     async def replay(self, session_id: str, after: str = "") -> list[LogEntry]:
         if after:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 
@@ -15,6 +16,7 @@ from adapters.bus.port import BusUnavailable, EventBus
 from app.folding import GATEWAY_NAMES
 from app.gateway.call import Call
 from app.gateway.offers import Description, Offers
+from app.gateway.orders import Orders
 from app.gateway.services import CallServices
 from app.presence import stay_present
 from app.session_record import SessionRecord
@@ -56,7 +58,7 @@ class Gateway:
         self._metadata: dict[str, dict[str, object]] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._backlog: asyncio.Queue[Envelope] = asyncio.Queue(BACKLOG_EVENTS)
-        self._epochs: dict[str, int] = {}
+        self._orders: defaultdict[str, Orders] = defaultdict(Orders)
         self._offers = Offers(bus, self.name)
         self.draining = False
 
@@ -76,9 +78,8 @@ class Gateway:
                     if not command.epoch:
                         group.create_task(self._offers.take(command, call))
                         continue
-                    if call is None or command.epoch < self._epochs.get(command.session_id, 0):
+                    if call is None or not self._orders[command.session_id].takes(command):
                         continue
-                    self._epochs[command.session_id] = command.epoch
                     try:
                         await call.obey(command.effects, command.position)
                     except Exception:  # noqa: BLE001 - one broken call must not end the others: it is let go
@@ -187,7 +188,7 @@ class Gateway:
             call.abandon()
         finally:
             if self._calls.get(call.session_id) is call:
-                for kept in (self._calls, self._running, self._metadata, self._epochs):
+                for kept in (self._calls, self._running, self._metadata, self._orders):
                     kept.pop(call.session_id, None)
 
     async def _publish_backlog(self) -> None:

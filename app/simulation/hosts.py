@@ -77,7 +77,7 @@ class SimulatedGateway(Gateway):
 
     def epoch(self, session_id: str) -> int:
         """Return the epoch of the command that was obeyed last."""
-        return self._epochs[session_id]
+        return self._orders[session_id].epoch
 
     @property
     def silent(self) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
 
 from adapters.bus.memory import MemoryBus
 from adapters.bus.port import Batch, Command, Commit, EventBus, Lease
 from app.folding import Conversation, Folded
+from app.gateway.orders import Orders
 from app.orchestrator import Orchestrator
 from app.simulation.hosts import Code, SimulatedGateway
 from statecharts.conversation import PARTS, ConversationChart
@@ -70,11 +72,12 @@ class _UnfencedBus(MemoryBus):
             yield command
 
 
-class _NoEpochs(dict[str, int]):
-    """Knows of every session's epoch that it was 0."""
+class _AnyOrders(Orders):
+    """Takes any command."""
 
-    def get(self, _session: object, _default: object = None) -> int:
-        return 0
+    def takes(self, command: Command) -> bool:
+        self.epoch = command.epoch
+        return True
 
 
 class _ObedientGateway(SimulatedGateway):
@@ -82,7 +85,7 @@ class _ObedientGateway(SimulatedGateway):
 
     def __init__(self, bus: EventBus, name: str, clock: Callable[[], float]) -> None:
         super().__init__(bus, name, clock)
-        self._epochs = _NoEpochs()
+        self._orders = defaultdict(_AnyOrders)
 
 
 def _intent_open(guards: AnswerGuards, fact: Event) -> bool:

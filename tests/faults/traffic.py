@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from adapters.bus.port import Batch, BusUnavailable, Command, Commit, EventBus, Fenced, Ownership, partition_of
+from app.gateway.orders import Orders
 from statecharts.events import Envelope
 from tests.adapters.bus.steps import fact, session
 
@@ -30,7 +31,7 @@ class Traffic:
     """One caller's facts, numbered from 0: each is published until it is acknowledged, then the next.
 
     An owner folds them as an orchestrator does: the state is the last number, and what is not greater is a copy. For
-    each it commits a command, which a gateway hears, and a request, which a worker serves.
+    each it commits a command, which a gateway hears once, and a request, which a worker serves.
     """
 
     def __init__(self, bus: EventBus) -> None:
@@ -119,7 +120,9 @@ class Traffic:
             if last is not None and number <= last:
                 continue
             last = number
-            commands.append(("g1", Command(session_id=self.session_id, effects=[{"number": number}])))
+            commands.append(("g1", Command(
+                session_id=self.session_id, event_id=entry.envelope.event_id, effects=[{"number": number}],
+            )))  # fmt: skip
             tasks.append(("rag", fact(self.session_id, number, "voice.rag.request")))
         began = time.monotonic()
         try:
@@ -132,8 +135,10 @@ class Traffic:
         self._last = last
 
     async def _listen(self) -> None:
+        orders = Orders()
         async for command in self._bus.listen("g1"):
-            self.heard.append(command.effects[0]["number"])
+            if orders.takes(command):
+                self.heard.append(command.effects[0]["number"])
 
     async def _serve(self) -> None:
         async for delivery in self._bus.subscribe("rag", "w1"):
