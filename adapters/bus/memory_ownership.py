@@ -71,10 +71,12 @@ class MemoryOwnership:
             raise
 
     async def batches(self) -> AsyncIterator[Batch]:
+        loop = asyncio.get_running_loop()
         while not self._closed:
+            waiting = True
             try:
-                await self._renew()
-                waiting = True
+                if not self._frozen and (now := loop.time()) >= self._renew_at:
+                    await self._renew(now)
                 for lease in self.leases:
                     for batch in self._next_batches(lease):
                         yield batch
@@ -82,7 +84,7 @@ class MemoryOwnership:
             except BusUnavailable:
                 waiting = True
             if waiting:
-                await self._bus.wait_for_change(self._bus.lease_s / 4, self._held)
+                await self._bus.wait_for_change(self._bus.lease_s / 3, self._held)
 
     async def commit(self, lease: Lease, commit: Commit) -> None:
         partition = lease.partition
@@ -130,16 +132,13 @@ class MemoryOwnership:
         floor = ordinal(read_to)
         entries = []
         for entry in reversed(log):
-            if ordinal(entry.position) <= floor:
+            if entry.position == read_to or ordinal(entry.position) <= floor:
                 break
             entries.append(entry)
         return entries[::-1][:BATCH_ENTRIES]
 
-    async def _renew(self) -> None:
+    async def _renew(self, now: float) -> None:
         """Keep what is held, take orphans; give up what is more than a fair share while others have less."""
-        now = asyncio.get_running_loop().time()
-        if self._frozen or now < self._renew_at:
-            return
         await self._bus.announce("owner", self._owner, self._bus.lease_s)
         others = [name for name in await self._bus.members("owner") if name != self._owner]
         share = -(-len(self._bus.parts) // (len(others) + 1))
@@ -156,7 +155,7 @@ class MemoryOwnership:
                 part.epoch += 1
                 part.owner, part.expires_at = self._owner, now + self._bus.lease_s
                 self._held[partition] = Lease(partition=partition, epoch=part.epoch)
-        self._renew_at = now + self._bus.lease_s / 4
+        self._renew_at = now + self._bus.lease_s / 3
 
     def _drop(self, partition: int) -> None:
         self._held.pop(partition, None)

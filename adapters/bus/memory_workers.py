@@ -104,11 +104,10 @@ class MemorySubscription:
     def _take_out(self, task: Task) -> bool:
         """Return whether it was still there: somebody else may be done with it."""
         self._forget(task)
-        there = self._bus.tasks[self._kind].pop(task.number, None) is not None
-        self._bus.ring(self._kind)
-        return there
+        return self._bus.tasks[self._kind].pop(task.number, None) is not None
 
     def _forget(self, task: Task) -> None:
         self._held.pop(task.number, None)
         if self._alone == task.number:
             self._alone = 0
+            self._bus.ring(self._kind)

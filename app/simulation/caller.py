@@ -35,12 +35,15 @@ class Caller:
         session_id: Of the call.
         gateways: Where it may connect.
         random: What it does, and when.
+        acts: How many things it does before it hangs up.
     """
 
     def __init__(
-        self, name: str, session_id: str, gateways: list[Host], loop: SimulatedLoop, random: Random, trace: Trace
-    ) -> None:
+        self, name: str, session_id: str, gateways: list[Host], loop: SimulatedLoop, random: Random, trace: Trace,
+        acts: int,
+    ) -> None:  # fmt: skip
         self.process = Process(name)
+        self._acts = acts
         self.session_id = session_id
         self._name = name
         self._random = random
@@ -63,8 +66,8 @@ class Caller:
     async def run(self) -> None:
         """Lead the call to its end."""
         await self._line.connect()
-        for _ in range(self._random.choice((2, 2, 3))):
-            await asyncio.sleep(self._random.choice((0.05, 0.2, 0.5, 1.0)) * self._random.random())
+        for _ in range(self._acts):
+            await asyncio.sleep(self._random.choice((0.05, 0.1, 0.3, 0.6)) * self._random.random())
             if await self._line.linked():
                 await self._act()
             if self.hung_up:

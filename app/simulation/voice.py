@@ -56,7 +56,8 @@ class SimulatedVoice:
         self._sent: set[tuple[int, Kind]] = set()
         self._played: dict[tuple[int, Kind], float] = {}
         self._paused = False
-        self._changed = asyncio.Event()
+        self._asked = asyncio.Event()
+        self._sounding = asyncio.Event()
 
     def obey(self, effect: dict[str, object]) -> None:
         """Do what is asked of a voice; what is asked of others is no matter."""
@@ -71,14 +72,15 @@ class SimulatedVoice:
                 self._drop([sentence for sentence in self._wanted if sentence.kind == "filler"])
             case "Playout":
                 self._steer(str(effect.get("action")), _turn(effect))
-        self._changed.set()
+        self._asked.set()
 
     async def speak(self) -> None:
         """Say what is wanted, one sentence after the other, until cancelled."""
         while True:
             sentence = self._next_sentence()
             if sentence is None:
-                await self._change()
+                self._asked.clear()
+                await self._asked.wait()
                 continue
             await asyncio.sleep(self._random.random() ** 2 * 0.2)
             if sentence.dropped:
@@ -93,7 +95,8 @@ class SimulatedVoice:
         """Play what was sent, one chunk after the other, until cancelled."""
         while True:
             if self._paused or not self._sounds:
-                await self._change()
+                self._sounding.clear()
+                await self._sounding.wait()
                 continue
             sound = self._sounds[0]
             key = (sound.turn, sound.kind)
@@ -107,10 +110,6 @@ class SimulatedVoice:
             self._played[key] += sound.audio_s
             if sound.is_final:
                 self._report(PlaybackDone(turn=sound.turn, kind=sound.kind, played_s=self._played[key]))
-
-    async def _change(self) -> None:
-        self._changed.clear()
-        await self._changed.wait()
 
     def _next_sentence(self) -> _Sentence | None:
         ready = (each for each in self._wanted if not each.speculative or each.turn in self._committed)
@@ -134,7 +133,7 @@ class SimulatedVoice:
             self._sounds.append(_Sound(turn, sentence.kind, 0.0, True))
         if final:
             self.hear(TtsDone(request_id=sentence.request_id, turn=turn))
-        self._changed.set()
+        self._sounding.set()
 
     def _drop(self, unwanted: list[_Sentence]) -> None:
         for sentence in unwanted:
@@ -151,6 +150,7 @@ class SimulatedVoice:
                 self._report(PlaybackDone(turn=turn_cut, kind=kind, played_s=played_s))
         elif action in ("pause", "resume"):
             self._paused = action == "pause"
+        self._sounding.set()
 
     def _report(self, event: Event) -> None:
         if self._reports:

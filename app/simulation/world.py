@@ -34,6 +34,8 @@ CALM_S = 0.3
 """How long nothing may happen before a run counts as at rest."""
 LIMIT_S = 120.0
 """A run that has not come to rest so long after the last fault never will."""
+ACTS = (*[(1,), (2,), (2,)] * 3, (1, 1))
+"""How many things each caller does in a run. Longer runs find no more in the same time, and tell more."""
 _PATIENT = {"away"}
 """Timers that may run in a conversation at rest."""
 _RULES: tuple[dict[str, object], ...] = (
@@ -115,15 +117,17 @@ class _World:
         self._failures: list[str] = []
         self._killed_ones: list[Process] = []
         policy = random.choice(_POLICIES)
+        machines = {"orchestrator": 2, "worker": random.choice((1, 1, 2)), "gateway": random.choice((1, 2))}
         self._hosts = [
             Host(f"{role}-{number}", far, code, policy, self._failures.append)
-            for role, most in (("orchestrator", 2), ("worker", random.randint(1, 2)), ("gateway", random.randint(1, 2)))
+            for role, most in machines.items()
             for number in range(1, most + 1)
         ]
         gateways = [host for host in self._hosts if host.name.startswith("gateway")]
+        acts = random.choice(ACTS)
         self._callers = [
-            Caller(f"caller-{number}", _session_id(random), gateways, loop, random, self._trace)
-            for number in range(1, random.choice((1, 1, 1, 1, 2)) + 1)
+            Caller(f"caller-{number}", _session_id(random), gateways, loop, random, self._trace, each)
+            for number, each in enumerate(acts, 1)
         ]
 
     def run(self) -> Outcome:
@@ -149,16 +153,19 @@ class _World:
             await task
         self._faults.heal()
         self._trace.add("", "nothing goes wrong any more")
-        limit, known = self._loop.time() + LIMIT_S, (-1, -1)
+        limit, known = self._loop.time() + LIMIT_S, self._happened
         while self._loop.time() < limit:
             for task in [self._loop.spawn(caller.process, caller.look(), "caller") for caller in self._callers]:
                 await task
             await asyncio.sleep(CALM_S)
-            seen = (sum(len(part.log) for part in self._bus.parts), len(self._far.commits))
-            if seen == known and not self._unrest():
+            if known == (known := self._happened) and not self._unrest():
                 return ""
-            known = seen
         return f"{LIMIT_S:g} s after the last fault {self._unrest() or 'facts are still published'}"
+
+    @property
+    def _happened(self) -> tuple[int, int]:
+        """How many facts there are, and commits."""
+        return sum(len(part.log) for part in self._bus.parts), len(self._far.commits)
 
     def _unrest(self) -> str:
         """Return what is not at rest."""
@@ -254,12 +261,5 @@ class _World:
         for process in (*self._killed_ones, *(host.process for host in self._hosts)):
             process.alive = True
             loop.thaw(process)
-
-        async def end() -> None:
-            tasks = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-        loop.complete(end())
+        loop.end_all()
         loop.close()
