@@ -34,7 +34,7 @@ CALM_S = 0.3
 """How long nothing may happen before a run counts as at rest."""
 LIMIT_S = 120.0
 """A run that has not come to rest so long after the last fault never will."""
-ACTS = (*[(1,), (2,), (2,)] * 3, (1, 1))
+ACTS = (*[(1,), (2,)] * 4, (1, 1))
 """How many things each caller does in a run. Longer runs find no more in the same time, and tell more."""
 _PATIENT = {"away"}
 """Timers that may run in a conversation at rest."""
