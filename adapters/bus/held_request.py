@@ -11,7 +11,7 @@ from statecharts.events import Envelope
 
 __all__ = ["MIN_IDLE_S", "Hands", "HeldRequest"]
 
-MIN_IDLE_S = 1.0
+MIN_IDLE_S = 0.6
 """A request whose worker gives no sign of life for so long is handed to another; it gives one three times as often."""
 
 Place = TypeVar("Place")
