@@ -80,9 +80,9 @@ class Call:
         self._log = _log.bind(session=session_id)
         self.client = Client(self._lose_client)
         self._mouth = Mouth(SpokenChunks(services.voices), self._audible_leg, lambda event: publish(event, 0.0))
-        self._reflex = Reflex(self._mouth, self._do, on_duck, interruptible=services.policy.interruptible)
+        self._reflex = Reflex(self._mouth.playout, self._do, on_duck, interruptible=services.policy.interruptible)
         self._ear = Ear(services.activity(), services.recogniser, services.policy, publish, self._reflex)
-        self._echo_gate = EchoGate(lambda: self._mouth.audible_turn is not None)
+        self._echo_gate = EchoGate(lambda: self._mouth.playout.audible_turn is not None)
         self._keypad = Keypad(self._take)
         self._tasks: asyncio.Queue[Coroutine[object, object, None]] = asyncio.Queue()
         self._where: Message = {"state": "IDLE", "substate": "new", "turn": 0}
@@ -186,7 +186,7 @@ class Call:
             return
         was_present, client.peer_ready = client.present, True
         self._do(self._listen(client.peer))
-        self._mouth.wake()
+        self._mouth.playout.wake()
         if not was_present:
             self._link.came("webrtc")
             try:
@@ -226,7 +226,7 @@ class Call:
     async def hear_message(self, data: str | bytes) -> None:
         """Take one of the client's messages; a bad one is answered with an error and changes nothing."""
         try:
-            said = read_message(data, self._mouth.turn)
+            said = read_message(data, self._mouth.playout.turn)
         except BadMessage as error:
             await self.refuse(error.code, str(error))
             return
@@ -306,7 +306,7 @@ class Call:
             case "Speak":
                 await self._mouth.speak(msgspec.convert(effect, Speak))
             case "CommitSpeech":
-                self._mouth.commit()
+                self._mouth.playout.release()
             case "CancelSpeech":
                 # Its first chunk may have left since the chart decided: that is stopped as well.
                 await self._take_playout({"action": "stop", "turn": effect["turn"]})
@@ -342,13 +342,13 @@ class Call:
         if effect["new_state"] == "THINKING" or self._where["substate"] == "quiet" or late:
             self._ear.begin_utterance(words_wanted=late, afresh=effect["trigger"] == "hearing_max")
         if effect["new_state"] in ("LISTENING", "THINKING", "IDLE"):
-            self._mouth.forget()
+            self._mouth.playout.forget()
 
     async def _take_playout(self, effect: Message) -> None:
         action: PlayoutAction = effect["action"]  # type: ignore[assignment]
         turn: int = effect["turn"]  # type: ignore[assignment]
         if not self._reflex.decided(action, turn):
-            await self._mouth.playout(action, turn)
+            await self._mouth.steer(action, turn)
 
     async def finish(self, reason: str) -> None:
         """Let the client go, after what it has still to be told; what it said last is still recognised."""

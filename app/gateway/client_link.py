@@ -108,7 +108,7 @@ class ClientLink:
             match effect:
                 case LinkEffect.SEND_AGAIN:
                     self._confirmed.resume()
-                    self._mouth.rewind(self._confirmed.played_s(self._mouth.turn))
+                    self._mouth.playout.rewind(self._confirmed.played_s(self._mouth.playout.turn))
                 case LinkEffect.CONNECT:
                     self._connect()
                 case LinkEffect.CLAIM:
@@ -116,7 +116,7 @@ class ClientLink:
                 case LinkEffect.GREET:
                     self._teller.greet(self._standing())
                 case LinkEffect.GO_ON:
-                    self._mouth.wake()
+                    self._mouth.playout.wake()
                 case LinkEffect.DISCONNECT:
                     self._teller.fall_silent()
                     self._mouth.suspend()

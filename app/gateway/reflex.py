@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 
-from app.gateway.mouth import Mouth
+from app.gateway.playout import Playout
 from statecharts.effects import PlayoutAction
 
 __all__ = ["Reflex"]
@@ -22,7 +22,7 @@ class Reflex:
     """One call's ducking, as far as it is not the chart's doing.
 
     Args:
-        mouth: Whose voice is lowered.
+        playout: Of the voice that is lowered.
         do: Runs a coroutine beside the call.
         on_duck: Told how many seconds each took, from the arrival of the audio that caused it.
         interruptible: Whether callers may interrupt at all.
@@ -30,13 +30,13 @@ class Reflex:
 
     def __init__(
         self,
-        mouth: Mouth,
+        playout: Playout,
         do: Callable[[Coroutine[object, object, None]], None],
         on_duck: Callable[[float], None],
         *,
         interruptible: bool,
     ) -> None:
-        self._mouth = mouth
+        self._playout = playout
         self._do = do
         self._on_duck = on_duck
         self._enabled = interruptible
@@ -48,7 +48,7 @@ class Reflex:
     @property
     def over_ours(self) -> bool:
         """Whether a voice that begins now is one over ours."""
-        return self._enabled and self._mouth.audible_turn is not None
+        return self._enabled and self._playout.audible_turn is not None
 
     @property
     def wary(self) -> bool:
@@ -83,13 +83,13 @@ class Reflex:
         self._keep()
 
     def _duck(self, heard_at: float) -> None:
-        turn = self._mouth.audible_turn
+        turn = self._playout.audible_turn
         if self._enabled and turn is not None and self._turn is None:
             self._turn = turn
             self._do(self._lower(turn, heard_at))
 
     async def _lower(self, turn: int, heard_at: float) -> None:
-        await self._mouth.playout("duck", turn)
+        await self._playout.steer("duck", turn)
         self._on_duck(asyncio.get_running_loop().time() - heard_at)
 
     def _keep(self) -> None:
@@ -105,4 +105,4 @@ class Reflex:
         turn, self._turn, self._undo = self._turn, None, None
         self._wary_from = asyncio.get_running_loop().time() + WARY_AGAIN_S
         if turn is not None:
-            self._do(self._mouth.playout("resume", turn))
+            self._do(self._playout.steer("resume", turn))

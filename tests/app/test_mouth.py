@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from adapters.voices.port import SpeechPiece
-from app.gateway.mouth import LEAD_S, Mouth
+from app.gateway.mouth import Mouth
+from app.gateway.playout import LEAD_S
 from app.gateway.spoken_chunks import SpokenChunks
 from statecharts.effects import Speak
 from statecharts.events import Event, TtsChunkReady, TtsDone, TtsFailed
@@ -161,12 +162,12 @@ async def test_a_paused_answer_sends_nothing_and_goes_on_where_it_was() -> None:
     async with speaker() as made:
         await made.say(" ".join([TEN_WORDS] * 2))
         await asyncio.sleep(0.1)
-        await made.mouth.playout("pause", 1)
+        await made.mouth.steer("pause", 1)
         assert made.leg is not None
         before = len(made.leg.played)
         await asyncio.sleep(0.5)
         assert len(made.leg.played) == before
-        await made.mouth.playout("resume", 1)
+        await made.mouth.steer("resume", 1)
         await made.until(TtsDone)
         assert abs(made.leg.audio_s - 2.0) < 0.001
         assert made.leg.steered == [("pause", 1), ("resume", 1)]
@@ -176,7 +177,7 @@ async def test_a_stopped_answer_says_nothing_more_and_the_next_turn_does() -> No
     async with speaker() as made:
         await made.say(" ".join([TEN_WORDS] * 3))
         await asyncio.sleep(0.05)
-        await made.mouth.playout("stop", 1)
+        await made.mouth.steer("stop", 1)
         assert made.leg is not None
         before = len(made.leg.played)
         await asyncio.sleep(0.3)
@@ -189,7 +190,7 @@ async def test_a_stopped_answer_says_nothing_more_and_the_next_turn_does() -> No
 
 async def test_what_was_held_back_for_a_turn_taken_back_does_not_hold_the_next() -> None:
     async with speaker() as made:
-        await made.mouth.playout("pause", 1)
+        await made.mouth.steer("pause", 1)
         await made.say("never heard")
         made.mouth.cancel()
         await made.say("heard", turn=2)
@@ -205,7 +206,7 @@ async def test_a_client_that_comes_back_gets_the_rest_from_what_it_had_played() 
         await made.until(TtsDone)
         made.leg = RecordingLeg()
         reported = len(made.events)
-        made.mouth.rewind(0.45)
+        made.mouth.playout.rewind(0.45)
         async with asyncio.timeout(3.0):
             while made.leg.audio_s < 0.549:
                 await asyncio.sleep(0.005)
@@ -220,7 +221,7 @@ async def test_a_client_that_comes_back_twice_gets_each_time_what_it_had_not_pla
         await made.until(TtsDone)
         for played_s in (0.3, 0.7):
             made.leg = RecordingLeg()
-            made.mouth.rewind(played_s)
+            made.mouth.playout.rewind(played_s)
             async with asyncio.timeout(3.0):
                 while made.leg.audio_s < 1.0 - played_s - 0.001:
                     await asyncio.sleep(0.005)
@@ -255,7 +256,7 @@ async def test_nothing_is_synthesised_for_a_client_that_is_gone() -> None:
         await asyncio.sleep(0.05)
         assert made.voice.asked == []
         made.leg = leg
-        made.mouth.wake()
+        made.mouth.playout.wake()
         await made.until(TtsDone)
         assert made.voice.asked == ["one two three"]
 
@@ -271,7 +272,7 @@ async def test_a_sentence_that_waits_for_the_voice_is_taken_back_when_the_client
         await asyncio.sleep(0.05)
         assert not made.events
         made.leg = leg
-        made.mouth.wake()
+        made.mouth.playout.wake()
         await made.until(TtsDone)
         assert made.voice.asked == ["one two three"] * 2
         assert made.leg is not None
@@ -287,7 +288,7 @@ async def test_what_was_cancelled_while_the_client_was_gone_is_never_spoken() ->
         await asyncio.sleep(0.01)
         made.mouth.cancel()
         made.leg = leg
-        made.mouth.wake()
+        made.mouth.playout.wake()
         await asyncio.sleep(0.05)
         assert made.voice.asked == ["one two three"]
         await made.say("", turn=2)

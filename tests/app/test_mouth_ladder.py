@@ -150,10 +150,10 @@ async def test_a_voice_that_falls_silent_has_failed(voice: ToneVoice) -> None:
 async def test_what_was_ready_of_a_sentence_is_not_sent_if_it_failed_before_anything_was() -> None:
     made = with_voices(Speaker(ToneVoice()), Breaking(VoiceFailed("half way"), after=3), ToneVoice())
     task = await running(made)
-    await made.mouth.playout("pause", 1)
+    await made.mouth.steer("pause", 1)
     await made.say("one two three four")
     await until(made, TtsFailed)
-    await made.mouth.playout("resume", 1)
+    await made.mouth.steer("resume", 1)
     await made.mouth.speak(Speak(1, "one two three four", True, "answer", "1.answer.2", voice=1, again=True))
     await until(made, TtsDone)
     assert made.leg is not None

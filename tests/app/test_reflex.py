@@ -9,12 +9,12 @@ from typing import cast
 import pytest
 
 from app.gateway import reflex
-from app.gateway.mouth import Mouth
+from app.gateway.playout import Playout
 from app.gateway.reflex import Reflex
 from statecharts.effects import PlayoutAction
 
 
-class LoudMouth:
+class LoudPlayout:
     """Plays turn 1 all the time, and notes what it is told."""
 
     audible_turn = 1
@@ -22,25 +22,25 @@ class LoudMouth:
     def __init__(self) -> None:
         self.orders: list[tuple[str, int]] = []
 
-    async def playout(self, action: PlayoutAction, turn: int) -> None:
+    async def steer(self, action: PlayoutAction, turn: int) -> None:
         self.orders.append((action, turn))
 
 
 class Rig:
-    """A reflex that acts on a mouth at once."""
+    """A reflex that acts at once."""
 
     def __init__(self, *, interruptible: bool = True) -> None:
-        self.mouth = LoudMouth()
+        self.playout = LoudPlayout()
         self.ducks: list[float] = []
         self._tasks: list[asyncio.Future[None]] = []
-        self.reflex = Reflex(cast("Mouth", self.mouth), self._do, self.ducks.append, interruptible=interruptible)
+        self.reflex = Reflex(cast("Playout", self.playout), self._do, self.ducks.append, interruptible=interruptible)
 
     def _do(self, work: Coroutine[object, object, None]) -> None:
         self._tasks.append(asyncio.ensure_future(work))
 
     async def after(self, seconds: float) -> list[tuple[str, int]]:
         await asyncio.sleep(seconds)
-        return self.mouth.orders
+        return self.playout.orders
 
 
 @pytest.fixture(autouse=True)
