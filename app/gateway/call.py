@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 import msgspec
-import structlog
 
 from adapters.media.port import MediaLeg
-from app.gateway.client import Client, Socket
+from app.gateway.client import Client
 from app.gateway.client_link import ClientLink
 from app.gateway.confirmed import Confirmed
 from app.gateway.ear import Ear
@@ -20,6 +19,7 @@ from app.gateway.mouth import Mouth
 from app.gateway.reflex import Reflex
 from app.gateway.services import CallServices, Message
 from app.gateway.spoken_chunks import SpokenChunks
+from app.gateway.transports import TAKEN_OVER, Transports
 from statecharts.effects import PlayoutAction, Speak
 from statecharts.events import (
     BargeIn,
@@ -33,10 +33,6 @@ from statecharts.speech import Speech
 
 __all__ = ["Call"]
 
-_log = structlog.get_logger()
-
-TAKEN_OVER = (4409, "another client of this session took over")
-"""With which code, and why, a client's WebSocket is closed when a newer one is there."""
 LAST_WORDS_S = 2.0
 """Longest wait for the words that a caller said just before the session ended."""
 ERASED = "deleted"
@@ -75,10 +71,8 @@ class Call:
     ) -> None:
         self.session_id = session_id
         self.ended = asyncio.Event()
-        self._services = services
         self._publish = publish
-        self._log = _log.bind(session=session_id)
-        self.client = Client(self._lose_client)
+        self.client = Client(lambda reason: self.transports.lose(reason))
         self._mouth = Mouth(SpokenChunks(services.voices), self._audible_leg, lambda event: publish(event, 0.0))
         self._reflex = Reflex(self._mouth.playout, self._do, on_duck, interruptible=services.policy.interruptible)
         self._ear = Ear(services.activity(), services.recogniser, services.policy, publish, self._reflex)
@@ -90,6 +84,10 @@ class Call:
         self._link = ClientLink(
             self.client, self._mouth, self._confirmed, lambda event: publish(event, 0.0), journal, self._do,
             lambda: {"session_id": session_id, **self._where}, is_new=is_new, elsewhere=elsewhere,
+        )  # fmt: skip
+        self.transports = Transports(
+            session_id, self.client, self._link, services, self._do, self._use,
+            lambda text: self._do(self._hear_channel(text)),
         )  # fmt: skip
         self._inherits = not is_new
         self._closed = False
@@ -122,92 +120,6 @@ class Call:
             return
         # Unbounded: what is put here is taken at once; it only bridges plain callbacks to the task group.
         self._tasks.put_nowait(work)
-
-    # --- the client comes and goes
-
-    async def attach_socket(self, socket: Socket, after: str | None = None) -> None:
-        """Make a WebSocket the client, or part of it; returns once its `session` message is on the way.
-
-        Args:
-            socket: Where messages go.
-            after: The last message that the client has of an earlier connection: it is told what followed.
-
-        Raises:
-            TimeoutError: The connect was not folded in time.
-        """
-        client = self.client
-        if replaces := client.socket is not None:
-            client.socket.end(*TAKEN_OVER)
-        was_present, client.socket = client.present, socket
-        client.socket_leg = self._services.fed_leg(self.client.send)
-        self._do(self._listen(client.socket_leg))
-        if client.peer is not None:
-            client.peer.external_liveness = True
-        if was_present:
-            self._link.joined(after, replaces=replaces and not client.peer_ready)
-        else:
-            self._link.came("websocket", after)
-        await self._link.until_live()
-
-    async def detach_socket(self, socket: Socket, reason: str) -> None:
-        """A WebSocket is gone; the call goes on over the peer connection, or waits for a client."""
-        client = self.client
-        if client.socket is not socket:
-            return
-        client.socket = None
-        leg, client.socket_leg = client.socket_leg, None
-        if leg is not None:
-            await leg.close()
-        if client.peer is not None:
-            client.peer.external_liveness = False
-        self._maybe_gone(reason)
-
-    async def answer_offer(self, sdp: str, type_: str) -> tuple[str, str]:
-        """Answer a WebRTC offer with a peer of our own; an older one is dropped.
-
-        Raises:
-            BadOffer: The offer cannot be answered; an older peer stays.
-        """
-        peer = self._services.peer_leg(
-            on_message=self._channel_message,
-            on_closed=lambda reason: self._do(self._peer_lost(reason)),
-            on_ready=lambda: self._do(self._peer_is_up()),
-            send_control=self.client.send,
-        )
-        answer = await peer.answer(sdp, type_)
-        await self.client.drop_peer()
-        self.client.peer = peer
-        peer.external_liveness = self.client.socket is not None
-        return answer
-
-    async def _peer_is_up(self) -> None:
-        client = self.client
-        if client.peer is None or client.peer_ready:
-            return
-        was_present, client.peer_ready = client.present, True
-        self._do(self._listen(client.peer))
-        self._mouth.playout.wake()
-        if not was_present:
-            self._link.came("webrtc")
-            try:
-                await self._link.until_live()
-            except TimeoutError:
-                self._log.warning("connect_not_folded")
-
-    async def _peer_lost(self, reason: str) -> None:
-        if self.client.peer is not None:
-            await self.client.drop_peer()
-            self._maybe_gone(reason)
-
-    def _maybe_gone(self, reason: str) -> None:
-        if not self.client.present:
-            self._link.left(reason)
-
-    def _lose_client(self, reason: str) -> None:
-        if self.client.socket is not None:
-            self.client.socket.end(1013, reason)
-        elif self.client.peer is not None:
-            self._do(self._peer_lost(reason))
 
     def _audible_leg(self) -> MediaLeg | None:
         return self.client.leg if self._link.live.is_set() else None
@@ -265,12 +177,13 @@ class Call:
         """Tell the client that something it sent cannot be taken."""
         await self.client.send({"type": "error", "code": code, "message": message})
 
-    def _channel_message(self, text: str) -> None:
-        self._do(self._hear_channel(text))
-
     async def _hear_channel(self, text: str) -> None:
         await self._link.live.wait()
         await self.hear_message(text)
+
+    def _use(self, leg: MediaLeg) -> None:
+        self._do(self._listen(leg))
+        self._mouth.playout.wake()
 
     async def _listen(self, leg: MediaLeg) -> None:
         async for pcm in leg.microphone():

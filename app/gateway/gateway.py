@@ -132,7 +132,7 @@ class Gateway:
             with contextlib.suppress(TimeoutError):  # it does not answer: the client is better off here
                 return await self._offers.forward(holder, session_id, offer)
         call = await self.open_call(session_id)
-        return Description(*await call.answer_offer(offer.sdp, offer.type))
+        return Description(*await call.transports.answer_offer(offer.sdp, offer.type))
 
     def find_call(self, session_id: str) -> Call | None:
         """Return the session's call if it is held here."""

@@ -79,7 +79,7 @@ class Offers:
         if call is None:
             return  # it has gone from here meanwhile; whoever asks answers itself
         try:
-            reply["sdp"], reply["type"] = await call.answer_offer(asked["sdp"], asked["type"])
+            reply["sdp"], reply["type"] = await call.transports.answer_offer(asked["sdp"], asked["type"])
         except BadOffer as error:
             reply["error"] = str(error)
         try:

@@ -101,7 +101,7 @@ class _Stage:
                 await asyncio.sleep(LOOK_EVERY_S)
             assert runtime.gateway is not None
             call = self._call = await runtime.gateway.open_call(session_id)
-            await call.attach_socket(_Socket())
+            await call.transports.attach_socket(_Socket())
             self._began_at = loop.time()
             background += [asyncio.create_task(self._speak(call)), asyncio.create_task(self._act(call))]
             problem = await self._rest(bus, session_id, background)

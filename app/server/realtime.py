@@ -67,9 +67,9 @@ async def orchestrate(socket: WebSocket[object, object, State], runtime: Runtime
     link = _Socket(socket)
     # The server takes what the client sends only once the connect is folded; until then it waits in the socket.
     try:
-        await call.attach_socket(link, after)
+        await call.transports.attach_socket(link, after)
     except TimeoutError:
-        await call.detach_socket(link, "the connect was not folded")
+        await call.transports.detach_socket(link, "the connect was not folded")
         await _refuse(socket, "unavailable", "the event log does not answer; try again in a moment", 1013)
         return
     either = [asyncio.create_task(_receive(socket, call)), asyncio.create_task(link.over.wait())]
@@ -79,7 +79,7 @@ async def orchestrate(socket: WebSocket[object, object, State], runtime: Runtime
         for task in either:
             task.cancel()
         await asyncio.gather(*either, return_exceptions=True)
-        await call.detach_socket(link, "the WebSocket closed")
+        await call.transports.detach_socket(link, "the WebSocket closed")
     if link.ending is not None:
         code, reason = link.ending
         if code == 4409:

@@ -68,7 +68,7 @@ class Rim:
         self._facts = 0
 
     async def connect(self) -> None:
-        attaching = asyncio.create_task(self.call.attach_socket(self.socket))
+        attaching = asyncio.create_task(self.call.transports.attach_socket(self.socket))
         await asyncio.sleep(0)
         connected = [event for event in self.events if isinstance(event, Connected)][-1]
         welcome = {
@@ -136,7 +136,7 @@ async def test_a_client_that_comes_back_and_counts_anew_is_understood() -> None:
     async with rim() as made:
         report = b'{"type":"webrtc_event","event_type":"voice.webrtc.playback_progress","payload":%s}'
         await made.call.hear_message(report % b'{"turn":1,"played_s":2.0}')
-        await made.call.detach_socket(made.socket, "gone")
+        await made.call.transports.detach_socket(made.socket, "gone")
         await made.connect()
         await made.call.hear_message(report % b'{"turn":1,"played_s":0.5}')
         told = [event.played_s for event in made.events if isinstance(event, PlaybackProgress)]

@@ -142,7 +142,7 @@ async def line(
             await asyncio.sleep(0.01)
         assert runtime.gateway is not None
         call, socket = await runtime.gateway.open_call(str(uuid.uuid4())), MemorySocket()
-        await call.attach_socket(socket)
+        await call.transports.attach_socket(socket)
         yield Line(call, socket)
     finally:
         running.cancel()

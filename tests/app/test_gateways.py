@@ -94,7 +94,7 @@ class Site:
     async def connect(self, after: str | None = None) -> tuple[Call, Client]:
         client = Client()
         call = await self.gateway.open_call(self.made.session_id)
-        await call.attach_socket(client, after)
+        await call.transports.attach_socket(client, after)
         return call, client
 
     async def kill(self) -> None:
@@ -124,7 +124,7 @@ async def ask(made: Harness, call: Call) -> None:
 async def miss_a_question(made: Harness, site: Site) -> Client:
     """A client that was gone when a question was asked."""
     call, client = await site.connect()
-    await call.detach_socket(client, "the WebSocket closed")
+    await call.transports.detach_socket(client, "the WebSocket closed")
     await made.until(lambda record: record.context.detached)
     await made.emit_from("outside", SttFinal(text="tell me", origin="typed"))
     await made.state("THINKING")
