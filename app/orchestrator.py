@@ -12,6 +12,7 @@ import msgspec
 import structlog
 
 from adapters.bus.port import Batch, BusUnavailable, Commit, EventBus, Fenced, Lease
+from app.alarms import Alarms
 from app.erasing import Eraser
 from app.folding import Conversation, Folded, derived_envelopes
 from app.observability import EventFigures
@@ -19,7 +20,7 @@ from app.presence import PRESENCE_S
 from app.session_record import SessionRecord, derived_id
 from app.taking import SideBySide
 from statecharts.effects import CancelTimer, Speculated, StartTimer
-from statecharts.events import Disconnected, Envelope, Event, TimerFired, to_envelope
+from statecharts.events import Disconnected, Envelope, Event, to_envelope
 from statecharts.phrases import Phrases
 from statecharts.policy import Policy
 
@@ -59,8 +60,8 @@ class Orchestrator:
         self._retention_s = retention_s
         self._swept_at: dict[int, float] = {}
         self._conversations: dict[int, dict[str, Conversation]] = {}
-        self._alarms: dict[tuple[str, str], asyncio.TimerHandle] = {}
-        self._rung: asyncio.Queue[Envelope] = asyncio.Queue()
+        self._alarms = Alarms(self._say, clock)
+        self._said: asyncio.Queue[Envelope] = asyncio.Queue()
         self._ownership = bus.own(name)
         self._eraser = Eraser(bus, clock)
         self._takers = SideBySide(self._take)
@@ -75,7 +76,7 @@ class Orchestrator:
         try:
             async with asyncio.TaskGroup() as group:
                 beside = [
-                    group.create_task(self._publish_alarms(), name="orchestrator-alarms"),
+                    group.create_task(self._publish_said(), name="orchestrator-says"),
                     group.create_task(self._watch_gateways(), name="orchestrator-presence"),
                     group.create_task(self._eraser.run(), name="orchestrator-eraser"),
                 ]
@@ -83,8 +84,7 @@ class Orchestrator:
                 for task in beside:
                     task.cancel()
         finally:
-            for alarm in self._alarms.values():
-                alarm.cancel()
+            self._alarms.close()
             await self._ownership.close()
 
     async def leave(self) -> None:
@@ -125,11 +125,11 @@ class Orchestrator:
                 continue
             conversations[session_id] = Conversation(record, self._policy, self._phrases)
             for name, due in record.context.timers.items():
-                self._set_alarm(session_id, name, due)
+                self._alarms.set(session_id, name, due)
 
     def _close_partition(self, partition: int) -> None:
         for session_id in self._conversations.pop(partition, {}):
-            self._forget_alarms(session_id)
+            self._alarms.forget(session_id)
 
     def _fold(self, batch: Batch) -> list[Folded]:
         conversations = self._conversations.setdefault(batch.lease.partition, {})
@@ -172,7 +172,7 @@ class Orchestrator:
         )
         for session_id in over:
             conversations.pop(session_id, None)
-            self._forget_alarms(session_id)
+            self._alarms.forget(session_id)
 
     def _long_over(self, partition: int) -> set[str]:
         """Return the sessions that nobody came to for so long that nothing of their log is kept; every now and then."""
@@ -215,7 +215,7 @@ class Orchestrator:
 
     def _erase(self, lease: Lease, session_id: str) -> None:
         """Forget a conversation, and have all that is kept of it erased."""
-        self._forget_alarms(session_id)
+        self._alarms.forget(session_id)
         if (conversation := self._conversations.get(lease.partition, {}).pop(session_id, None)) is not None:
             self._eraser.erase(conversation.record)
 
@@ -223,43 +223,25 @@ class Orchestrator:
         session_id = outcome.envelope.session_id
         for effect in outcome.effects:
             if isinstance(effect, StartTimer):
-                self._set_alarm(session_id, effect.name, outcome.record.at + effect.delay_s)
-            elif isinstance(effect, CancelTimer) and (alarm := self._alarms.pop((session_id, effect.name), None)):
-                alarm.cancel()
-
-    def _set_alarm(self, session_id: str, name: str, due: float) -> None:
-        key = (session_id, name)
-        if alarm := self._alarms.pop(key, None):
-            alarm.cancel()
-        delay_s = max(0.0, due - self._clock())
-        self._alarms[key] = asyncio.get_running_loop().call_later(delay_s, self._ring, key, due)
-
-    def _ring(self, key: tuple[str, str], due: float) -> None:
-        session_id, name = key
-        self._alarms.pop(key, None)
-        # The clock that armed it may lag behind the one the chart counts with: never fire early.
-        event = TimerFired(name=name, timestamp=max(due, self._clock()), event_id=derived_id(session_id, name, due))
-        self._say(session_id, event)
-
-    def _forget_alarms(self, session_id: str) -> None:
-        for key in [key for key in self._alarms if key[0] == session_id]:
-            self._alarms.pop(key).cancel()
+                self._alarms.set(session_id, effect.name, outcome.record.at + effect.delay_s)
+            elif isinstance(effect, CancelTimer):
+                self._alarms.cancel(session_id, effect.name)
 
     def _say(self, session_id: str, event: Event) -> None:
         record = self._find_record(session_id)
         metadata = dict(record.metadata) if record is not None else None
         # Unbounded on purpose: one alarm rings once, so it holds at most one entry per running timer.
-        self._rung.put_nowait(to_envelope(event, session_id, source=self._name, metadata=metadata))
+        self._said.put_nowait(to_envelope(event, session_id, source=self._name, metadata=metadata))
 
     def _find_record(self, session_id: str) -> SessionRecord | None:
         found = (conversations.get(session_id) for conversations in self._conversations.values())
         return next((conversation.record for conversation in found if conversation is not None), None)
 
-    async def _publish_alarms(self) -> None:
+    async def _publish_said(self) -> None:
         while True:
-            envelopes = [await self._rung.get()]
-            while not self._rung.empty():
-                envelopes.append(self._rung.get_nowait())
+            envelopes = [await self._said.get()]
+            while not self._said.empty():
+                envelopes.append(self._said.get_nowait())
             while True:
                 try:
                     await self._bus.publish(*envelopes)

@@ -8,14 +8,13 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import cast
 
-import msgspec
 import structlog
 
-from adapters.bus.codec import decode_entry, encode_command, encode_envelope
+from adapters.bus.codec import decode_entry
 from adapters.bus.port import Batch, BusUnavailable, Commit, Fenced, Lease
+from adapters.bus.redis_commit import COMMIT, commit_words
 from adapters.bus.redis_link import BLOCK_MS, Keys, Link
-from adapters.bus.redis_scripts import ACQUIRE, ANNOUNCE, COMMIT, MEMBERS, RELEASE, RENEW
-from statecharts.events import Envelope
+from adapters.bus.redis_scripts import ACQUIRE, ANNOUNCE, MEMBERS, RELEASE, RENEW
 
 __all__ = ["LEASE_S", "RedisOwnership"]
 
@@ -105,30 +104,11 @@ class RedisOwnership:
             raise Fenced(f"the lease of partition {partition} is over")
         if partition in self._new:
             raise BusUnavailable(f"partition {partition} is to be read anew from its committed offset first")
-        outputs = [
-            (self._keys.tasks(kind, partition), encode_envelope(_stamped(envelope, lease.epoch)))
-            for kind, envelope in commit.tasks
-        ] + [
-            (
-                self._keys.gateway(gateway, partition),
-                encode_command(msgspec.structs.replace(command, epoch=lease.epoch)),
-            )
-            for gateway, command in commit.commands
-        ]
-        keys = [
-            self._keys.epoch(partition), self._keys.offset(partition), self._keys.snapshots(partition),
-            self._keys.journal(partition), self._keys.events(partition), *(stream for stream, _ in outputs),
-        ]  # fmt: skip
-        args: list[str | bytes | float] = [
-            lease.epoch, self._committed[partition], commit.upto, self._digests[partition].pop(commit.upto, ""),
-            len(commit.snapshots),
-        ]  # fmt: skip
-        for session_id, blob in commit.snapshots.items():
-            args += [session_id, blob]
-        args += [len(commit.journal), *commit.journal, *(data for _, data in outputs)]
+        digest = self._digests[partition].pop(commit.upto, "")
+        keys, words = commit_words(self._keys, lease, self._committed[partition], digest, commit)
         try:
             with self._link.outage.watching(self._committing):
-                outcome = await self._link.script(COMMIT, keys, *args)
+                outcome = await self._link.script(COMMIT, keys, *words)
         except BusUnavailable:
             self._new.add(partition)
             raise
@@ -207,9 +187,9 @@ class RedisOwnership:
             lease = self._held.get(partition)
             entries = [decode_entry(entry.position, entry.data) for entry in found]
             if lease is not None and partition not in self._new and entries:
-                self._read_to[partition], data = found[-1]
-                if data is not None:
-                    self._digests[partition][found[-1].position] = hashlib.sha1(data).hexdigest()  # noqa: S324
+                self._read_to[partition] = last = entries[-1].position
+                if (data := found[-1].data) is not None:
+                    self._digests[partition][last] = hashlib.sha1(data, usedforsecurity=False).hexdigest()
                 batches.append(Batch(lease=lease, entries=entries))
         return batches
 
@@ -295,7 +275,3 @@ class RedisOwnership:
     @property
     def _ttl_ms(self) -> int:
         return round(self._lease_s * 1000)
-
-
-def _stamped(envelope: Envelope, epoch: int) -> Envelope:
-    return msgspec.structs.replace(envelope, metadata={**envelope.metadata, "epoch": epoch})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
-    "ACQUIRE", "ANNOUNCE", "COMMIT", "DROP_WORKERS", "HOLD", "MEMBERS", "PUT_ASIDE", "RELEASE", "RENEW", "RETAKE",
+    "ACQUIRE", "ANNOUNCE", "DROP_WORKERS", "HOLD", "MEMBERS", "PUT_ASIDE", "RELEASE", "RENEW", "RETAKE",
     "TAKE_LETTER",
 ]  # fmt: skip
 
@@ -27,41 +27,6 @@ RELEASE = """
 -- KEYS lease; ARGV owner:epoch.
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
-"""
-
-COMMIT = """
--- KEYS epoch, offset, snapshots, journal, events, then the stream of each output.
--- ARGV epoch, expected offset, new offset, SHA-1 of the fact there, number of snapshots, (session, state)*, number of
--- records, record*, output*
--- The fence is the epoch, not the lease: a lease that ran out and that nobody took may still commit.
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'FENCED' end
-local offset = redis.call('GET', KEYS[2]) or '0-0'
-if offset ~= ARGV[2] then return 'STALE ' .. offset end
--- What was read from a master that has been replaced, and did not know it yet, may never have come here; and other
--- facts have, before that position or at it.
-local fact = redis.call('XRANGE', KEYS[5], ARGV[3], ARGV[3])[1]
-if not fact then return 'ASTRAY ' .. ARGV[3] end
-for i = 1, #fact[2], 2 do
-  if ARGV[4] ~= '' and fact[2][i] == 'data' and redis.sha1hex(fact[2][i + 1]) ~= ARGV[4] then
-    return 'ASTRAY ' .. ARGV[3]
-  end
-end
-local at = 6
-for _ = 1, tonumber(ARGV[5]) do
-  if ARGV[at + 1] == '' then redis.call('HDEL', KEYS[3], ARGV[at])
-  else redis.call('HSET', KEYS[3], ARGV[at], ARGV[at + 1]) end
-  at = at + 2
-end
-local records = tonumber(ARGV[at])
-for i = 1, records do redis.call('XADD', KEYS[4], '*', 'data', ARGV[at + i]) end
-at = at + records + 1
-for i = 6, #KEYS do
-  redis.call('XADD', KEYS[i], '*', 'data', ARGV[at + i - 6])
-  -- Commands for a gateway that died have no reader left: they go by themselves.
-  if string.find(KEYS[i], '^voice:gateway:') then redis.call('EXPIRE', KEYS[i], 3600) end
-end
-redis.call('SET', KEYS[2], ARGV[3])
-return 'OK'
 """
 
 HOLD = """

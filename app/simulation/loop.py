@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, ContextVar, copy_context
 from random import Random
-from typing import Any, TypeVar, TypeVarTuple
+from typing import TypeVar, TypeVarTuple
 
 __all__ = ["EPOCH_S", "Process", "SimulatedLoop", "Stuck"]
 
@@ -129,8 +129,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         return handle  # type: ignore[return-value]  # all that asyncio asks of one
 
     def create_task(
-        self, coro: Generator[Any, None, _T] | Coroutine[Any, Any, _T], *, name: object = None,
-        context: Context | None = None,
+        self, coro: Generator[asyncio.Future[object] | None, None, _T] | Coroutine[object, object, _T], *,
+        name: object = None, context: Context | None = None,
     ) -> asyncio.Task[_T]:  # fmt: skip
         task = asyncio.Task(coro, loop=self, name=str(name), context=context)
         self._tasks.append(task)
