@@ -101,3 +101,22 @@ async def test_a_gateway_that_stood_still_has_no_say_when_it_wakes(deployment: D
         answer = await after.next(lambda message: message["type"] == "answer" and payload(message)["turn"] == 2)
         assert "listening" in str(payload(answer)["text"])
         await after.socket.close()
+
+
+async def test_a_connect_that_was_given_up_takes_nobodys_place(deployment: Deployment) -> None:
+    for role in (deployment.orchestrator(), deployment.worker()):
+        role.wait_ready()
+    first, second = deployment.gateway(), deployment.gateway()
+    first.process.send_signal(signal.SIGSTOP)
+    session_id = str(uuid.uuid4())
+    try:
+        with pytest.raises(TimeoutError):
+            await connect(socket_url(first.url, session_id), open_timeout=1.0)
+        async with call_server(second.url, session_id) as client:
+            first.process.send_signal(signal.SIGCONT)
+            first.wait_ready()
+            await client.type("what are your states")
+            await client.next_type("tts_chunk")
+            assert "error" not in {message["type"] for message in client.messages}
+    finally:
+        first.process.send_signal(signal.SIGCONT)
