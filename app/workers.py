@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -10,8 +9,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 import structlog
 
 from adapters.answers.port import Answerer, IntentClassifier
-from adapters.bus.port import BusUnavailable, EventBus, Subscription, TaskDelivery
-from app.presence import stay_present
+from adapters.bus.port import BusUnavailable, EventBus, TaskDelivery
+from app.request_loop import RequestLoop
 from app.session_record import derived_id
 from statecharts.delivery import MAX_ATTEMPTS, DeliveryEffect, new_delivery
 from statecharts.events import (
@@ -114,56 +113,25 @@ class Worker:
         self._work = work
         self._clock = clock
         self._spread = spread
-        self._free = asyncio.Semaphore(SERVED_AT_ONCE)
-        self._in_work: set[asyncio.Task[None]] = set()
-        self._beside_work: list[asyncio.Task[None]] = []
-
-    async def run(self) -> None:
-        """Work until cancelled, or until it has left."""
-        requests = self._bus.subscribe(self._kind, self._name)
-        try:
-            async with asyncio.TaskGroup() as group:
-                self._beside_work = [
-                    group.create_task(stay_present(self._bus, self._kind, self._name), name=f"{self._name}-presence"),
-                    group.create_task(self._take(requests, group), name=f"{self._name}-taking"),
-                ]
-        finally:
-            await requests.aclose()
-
-    async def leave(self) -> None:
-        """Take no more requests, and return when those in work are answered."""
-        for task in self._beside_work:
-            task.cancel()
-        if self._in_work:
-            await asyncio.wait(self._in_work)
-        await self._bus.announce(self._kind, self._name, 0.0)
-
-    async def _take(self, requests: Subscription, group: asyncio.TaskGroup) -> None:
-        async for delivery in requests:
-            await self._free.acquire()
-            serving = group.create_task(self._serve(delivery), name=f"{self._name}-request")
-            self._in_work.add(serving)
-            serving.add_done_callback(self._in_work.discard)
+        self._requests = RequestLoop(bus, kind, name, self._serve, SERVED_AT_ONCE)
+        self.run, self.leave = self._requests.run, self._requests.leave
 
     async def _serve(self, delivery: TaskDelivery) -> None:
         """Lead one request to its end, or out of our hands, as its chart says."""
         life = new_delivery(delivery.attempts)
         error = f"given up after {MAX_ATTEMPTS} attempts: the last worker died with it"
-        try:
-            doing = life.take("begin")
-            while doing:
-                try:
-                    happened = await self._do(doing[0], delivery, error)
-                except BusUnavailable as away:
-                    # What was published already is published again: copies are dropped.
-                    _log.warning("answer_not_published", kind=self._kind, error=str(away))
-                    happened = "unreachable"
-                except Exception as failure:  # noqa: BLE001 - whatever one request does, the rest is served
-                    error, happened = f"{type(failure).__name__}: {failure}", "failed"
-                    self._tell_failure(delivery, error)
-                doing = life.take(happened)
-        finally:
-            self._free.release()
+        doing = life.take("begin")
+        while doing:
+            try:
+                happened = await self._do(doing[0], delivery, error)
+            except BusUnavailable as away:
+                # What was published already is published again: copies are dropped.
+                _log.warning("answer_not_published", kind=self._kind, error=str(away))
+                happened = "unreachable"
+            except Exception as failure:  # noqa: BLE001 - whatever one request does, the rest is served
+                error, happened = f"{type(failure).__name__}: {failure}", "failed"
+                self._tell_failure(delivery, error)
+            doing = life.take(happened)
 
     async def _do(self, wanted: DeliveryEffect, delivery: TaskDelivery, error: str) -> str:
         """Do one thing for a request; return what has happened then."""

@@ -19,7 +19,7 @@ from adapters.lane.port import BEAT_S, Alive, Failed, Finished, Heard, LaneMessa
 from adapters.recognisers.port import Overloaded, Recogniser, RecogniserFailed
 from adapters.voices.port import SpeechPiece, SpokenWord, Voice, VoiceFailed
 from app.patience import patiently
-from app.presence import stay_present
+from app.request_loop import RequestLoop
 
 __all__ = ["AudioWork", "AudioWorker", "recognise_requests", "speak_requests"]
 
@@ -76,47 +76,12 @@ class AudioWorker:
     """
 
     def __init__(self, bus: EventBus, lane: MediaLane, kind: str, name: str, work: AudioWork) -> None:
-        self._bus = bus
         self._lane = lane
         self._kind = kind
         self._name = name
         self._work = work
-        self._free = asyncio.Semaphore(SERVED_AT_ONCE)
-        self._in_work: set[asyncio.Task[None]] = set()
-        self._standing: list[asyncio.Task[None]] = []
-
-    async def run(self) -> None:
-        """Work until cancelled, or until it has left."""
-        async with asyncio.TaskGroup() as group:
-            self._standing = [
-                group.create_task(stay_present(self._bus, self._kind, self._name), name=f"{self._name}-presence"),
-                group.create_task(self._take(group), name=f"{self._name}-taking"),
-            ]
-
-    async def leave(self) -> None:
-        """Take no more requests, and return when those in work are served."""
-        for task in self._standing:
-            task.cancel()
-        await asyncio.gather(*self._standing, return_exceptions=True)
-        try:
-            await self._bus.announce(self._kind, self._name, 0.0)
-        except BusUnavailable as error:
-            _log.debug("leave_not_announced", kind=self._kind, error=str(error))
-        if self._in_work:
-            await asyncio.wait(self._in_work)
-
-    async def _take(self, group: asyncio.TaskGroup) -> None:
-        await self._free.acquire()
-        async with aclosing(self._bus.subscribe(self._kind, self._name)) as deliveries:
-            async for delivery in deliveries:
-                serving = group.create_task(self._serve(delivery), name=f"{self._name}-request")
-                self._in_work.add(serving)
-                serving.add_done_callback(self._done)
-                await self._free.acquire()
-
-    def _done(self, serving: asyncio.Task[None]) -> None:
-        self._in_work.discard(serving)
-        self._free.release()
+        self._requests = RequestLoop(bus, kind, name, self._serve, SERVED_AT_ONCE, settled_first=True)
+        self.run, self.leave = self._requests.run, self._requests.leave
 
     async def _serve(self, delivery: TaskDelivery) -> None:
         try:
