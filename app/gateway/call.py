@@ -97,6 +97,11 @@ class Call:
         """Whether the client was let go; its last words may still be recognised."""
         return self._link.is_over
 
+    @property
+    def ours(self) -> bool:
+        """Whether the log has said that the client is here, and nothing else since, as far as we have heard."""
+        return self._link.ours
+
     # --- life
 
     async def run(self) -> None:
@@ -194,7 +199,12 @@ class Call:
     # --- what the orchestrator asks
 
     async def obey(self, effects: list[dict[str, object]], position: str) -> None:
-        """Carry out the effects of one fact, in order; the client is let go when it was told all the rest."""
+        """Carry out the effects of one fact, in order; the client is let go when it was told all the rest.
+
+        Before the log has answered that the client is here, they are for a call that was here before.
+        """
+        if not self.ours and not any(self._link.answers(effect.get("event_id")) for effect in effects):
+            return
         self._link.begin(position)
         for effect in sorted(effects, key=lambda effect: effect["effect"] == "EndSession"):
             match effect["effect"]:
@@ -205,7 +215,7 @@ class Call:
                 case "TakenForGone":
                     self._link.contradict()
                 case "TakenOver":
-                    await self._move_away()
+                    await self.move_away()
                 case "GuardEcho":
                     self._echo_gate.guard(bool(effect["on"]))
                 case "EndSession":
@@ -240,7 +250,7 @@ class Call:
         self._inherits = False
         self._link.welcome()
 
-    async def _move_away(self) -> None:
+    async def move_away(self) -> None:
         """The client is at another gateway: nothing of this call is ours any more."""
         self._link.end()
         self._mouth.cancel()

@@ -50,6 +50,8 @@ class ClientLink:
         self.begin, self.tell = self._teller.begin, self._teller.tell
         self.live = self._teller.greeted
         """Set while a client is there that knows all that went before."""
+        self.ours = False
+        """The log has answered once that the client is here."""
         self._transport = self._connect_id = self._reason = ""
 
     @property
@@ -93,6 +95,7 @@ class ClientLink:
 
     def welcome(self) -> None:
         """The log knows of the client, and we where the conversation stands."""
+        self.ours = True
         self._take("welcomed")
 
     def contradict(self) -> None:

@@ -100,13 +100,9 @@ class Gateway:
         Raises:
             BusUnavailable: Whether the session exists cannot be known now.
         """
-        call = self._calls.get(session_id)
-        if call is not None and not call.over:
+        call, record = await self._look_up(session_id)
+        if call is not None:
             return call
-        blob = await self._bus.snapshot(session_id)
-        if (call := self._calls.get(session_id)) is not None and not call.over:
-            return call
-        record = SessionRecord.decode(blob) if blob is not None else None
         is_new = session_id not in self._metadata and record is None
         self._metadata.setdefault(session_id, {"trace_id": uuid.uuid4().hex} if record is None else record.metadata)
         call = Call(
@@ -118,6 +114,17 @@ class Gateway:
         self._running[session_id] = asyncio.create_task(self._run_call(call), name=f"call-{session_id}")
         return call
 
+    async def _look_up(self, session_id: str) -> tuple[Call | None, SessionRecord | None]:
+        """Return the session's call if it is still ours, and what is stored of the session."""
+        blob = await self._bus.snapshot(session_id)
+        record = SessionRecord.decode(blob) if blob is not None else None
+        call = self._calls.get(session_id)
+        if call is not None and call.ours and record is not None and record.gateway not in ("", self.name):
+            # We stood still, or were cut off, and have not heard yet that the client went elsewhere.
+            await call.move_away()
+            call = self._calls.get(session_id)
+        return call if call is not None and not call.over else None, record
+
     async def answer_offer(self, record: SessionRecord, offer: Description) -> Description:
         """Answer a WebRTC offer: here, or at the gateway to which the rest of this client is connected.
 
@@ -127,7 +134,7 @@ class Gateway:
         """
         session_id, holder = record.session_id, record.gateway
         call = self._calls.get(session_id)
-        elsewhere = record.context.connected and holder != self.name and (call is None or call.over)
+        elsewhere = record.context.connected and holder != self.name and (call is None or call.over or call.ours)
         if elsewhere and holder in await self._bus.members("gateway"):
             with contextlib.suppress(TimeoutError):  # it does not answer: the client is better off here
                 return await self._offers.forward(holder, session_id, offer)

@@ -36,6 +36,8 @@ class SimulatedCall:
         self.on_over: Callable[[], None] = lambda: None
         """Told when the call is nobody's here any more."""
         self.welcomed: asyncio.Event = asyncio.Event()
+        self.ours = False
+        """Whether it was welcomed once."""
         self.name = name
         self._publish = publish
         self._number = 0
@@ -75,8 +77,16 @@ class SimulatedCall:
 
     # --- what a gateway needs of a call
 
+    async def move_away(self) -> None:
+        """The client is at another gateway."""
+        self.over = True
+        self.on_over()
+
     async def obey(self, effects: list[dict[str, object]], position: str) -> None:
         """Carry out what the orchestrator asks, in order."""
+        if not self.ours and not any(effect.get("event_id") == self._connect_id for effect in effects):
+            return
+        self.ours = True
         self.on_obey(effects, position)
         for effect in effects:
             self._obey(effect)

@@ -19,7 +19,6 @@ from app.gateway.services import CallServices
 from app.history.checking import Obeyed
 from app.observability import EventFigures
 from app.orchestrator import Orchestrator
-from app.session_record import SessionRecord
 from app.simulation.call import SimulatedCall
 from app.simulation.link import Link
 from app.simulation.loop import Process
@@ -57,23 +56,21 @@ class SimulatedGateway(Gateway):
 
         As `open_call` does. Raises BusUnavailable.
         """
-        if (call := self.held(session_id)) is not None:
-            return call, False, False
-        blob = await self._bus.snapshot(session_id)
-        if (call := self.held(session_id)) is not None:
-            return call, False, False
+        there, record = await self._look_up(session_id)
+        if there is not None:
+            return cast(SimulatedCall, there), False, False
         call = make()
         self._calls[session_id] = cast(Call, call)
-        call.on_over = lambda: self._let_go(session_id)
-        holder = SessionRecord.decode(blob).gateway if blob is not None else ""
-        return call, blob is None, holder not in ("", self.name)
+        call.on_over = lambda: self._let_go(call)
+        return call, record is None, record is not None and record.gateway not in ("", self.name)
 
     def held(self, session_id: str) -> SimulatedCall | None:
         """Return the session's call, if there is one here."""
         return cast(SimulatedCall | None, self._calls.get(session_id))
 
-    def _let_go(self, session_id: str) -> None:
-        self._calls.pop(session_id, None)
+    def _let_go(self, call: SimulatedCall) -> None:
+        if self.held(call.session_id) is call:
+            del self._calls[call.session_id]
 
     def epoch(self, session_id: str) -> int:
         """Return the epoch of the command that was obeyed last."""

@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import cast
 
 import pytest
 
+from adapters.bus.memory import MemoryBus
+from adapters.bus.port import Command, EventBus
 from adapters.media.port import BadOffer
 from adapters.media.websocket import WebSocketLeg
 from app.gateway.call import Call
@@ -79,6 +82,23 @@ class Peer:
         """It holds nothing."""
 
 
+class Line:
+    """The bus, whose commands reach one gateway only while it can hear."""
+
+    def __init__(self, bus: MemoryBus) -> None:
+        self._bus = bus
+        self.hears = asyncio.Event()
+        self.hears.set()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._bus, name)
+
+    async def listen(self, gateway: str) -> AsyncIterator[Command]:
+        async for command in self._bus.listen(gateway):
+            await self.hears.wait()
+            yield command
+
+
 class Site:
     """A gateway of its own, which can be killed."""
 
@@ -88,7 +108,8 @@ class Site:
             Policy(), WebSocketLeg, partial(Peer, number),  # type: ignore[arg-type]
         )  # fmt: skip
         self.made = made
-        self.gateway = Gateway(made.bus, services)
+        self.line = Line(made.bus)
+        self.gateway = Gateway(cast(EventBus, self.line), services)
         self.running = asyncio.create_task(self.gateway.run())
 
     async def connect(self, after: str | None = None) -> tuple[Call, Client]:
@@ -205,6 +226,25 @@ async def test_a_gateway_that_lost_the_call_has_no_say_in_it() -> None:
         log = await read_log(made.bus, made.session_id, "a call that moved")
         assert log is not None
         assert compare(frozen(log, "a call that moved"), (Policy(), Phrases())).same
+
+
+async def test_a_gateway_that_stood_still_does_not_greet_who_comes_back_with_what_it_knew() -> None:
+    async with sites(2) as (made, (first, second)):
+        call, before = await first.connect()
+        await ask(made, call)
+        await before.until(lambda: len(before.chunks()) >= 2)
+        first.line.hears.clear()
+        call, elsewhere = await second.connect(before.last_id)
+        call._take(SttFinal(text="something else", origin="typed"))
+        await made.until(lambda record: record.context.turn == 2)
+        await elsewhere.until_type("stt_final")
+        coming = asyncio.create_task(first.connect(elsewhere.last_id))
+        await before.until(lambda: before.ended is not None)
+        first.line.hears.set()
+        _, back = await coming
+        assert back.messages[0]["payload"]["turn"] == 2  # type: ignore[index]
+        assert {chunk["turn"] for chunk in back.chunks()} <= {2}
+        assert (await made.record()).gateway == first.gateway.name
 
 
 async def test_a_gateway_that_was_taken_for_dead_says_that_its_client_is_there() -> None:
