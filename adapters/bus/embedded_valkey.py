@@ -59,6 +59,8 @@ class EmbeddedValkey:
             folder.mkdir(parents=True, exist_ok=True)
             self._take_lock(folder)
             self._pid_file.unlink(missing_ok=True)  # a crash left it: by now the number may be anybody's
+            for half in folder.glob("temp-*"):  # and what it was writing then: of no use to anybody
+                half.unlink()
         except OSError as error:
             raise VoicechartError(
                 f"cannot keep data in {folder}: {error.strerror}. Pass --data with a folder that can be written."

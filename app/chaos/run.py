@@ -1,4 +1,4 @@
-"""Breaks it on purpose: roles apart, callers that talk, one fault after the other, and then the reading of the log.
+"""Breaks it on purpose: roles apart, callers that talk, one fault after the other, and now and then the log is read.
 
 **Recovery** of a call from a fault is the longest time for which its caller was kept waiting: of all waits for
 something the server owed (the session after a lost connection, the words shown, the first sound of the answer, the
@@ -14,24 +14,25 @@ that is what the same callers wait for where nothing is broken.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from random import Random
 
 from msgspec import Struct
 
 from adapters.bus.port import EventBus, partition_of
-from app.caller.report import percentile
 from app.chaos.call_story import CallStory, Wait
 from app.chaos.caller import FACTS, Caller
 from app.chaos.faults import LOG_SERVER, Fault, Harm, Plan, plan
 from app.chaos.fleet import PARTITIONS, Fleet, LogServer, Role
 from app.chaos.judging import Judged, category, judge
+from app.chaos.recoveries import Recoveries, recoveries_of, undisturbed_waits
 from app.chaos.story import keep_story
 from app.chaos.watching import Watch
+from app.patience import patiently
 from app.task_errors import first_of_ours
 
-__all__ = ["Chaos", "Outcome", "Recoveries", "chaos"]
+__all__ = ["Chaos", "Outcome", "chaos"]
 
 NOTICED_S = 0.3
 """Waits that begin later than this after a fault do not count: they would only make it look shorter."""
@@ -42,18 +43,10 @@ LEAD_IN_S = 3.0
 RECOVERED_WITHIN_S = 30.0
 """Longest wait for the calls to recover before the next fault; a caller gives up sooner."""
 OWNED_WITHIN_S = 3.0
+ROUND = 200
+"""Faults after which the log is read and emptied."""
 SETTLED_WITHIN_S = 30.0
 """Longest wait at the end for what workers left behind: it is handed out again after 15 s."""
-
-
-class Recoveries(Struct, frozen=True, kw_only=True):
-    """How long callers of one kind of fault were kept waiting, in seconds."""
-
-    faults: int
-    waits: int
-    p50: float = 0.0
-    p95: float = 0.0
-    max: float = 0.0
 
 
 class Outcome(Struct, kw_only=True):
@@ -95,6 +88,16 @@ class Chaos(Struct, frozen=True, kw_only=True):
     """Keep the story of every call, not only of those in which something is wrong."""
 
 
+class _Round(Struct, kw_only=True):
+    """Some of the faults, and the calls held meanwhile."""
+
+    faults: list[Fault]
+    stories: list[CallStory]
+    fallen: list[str]
+    """What ended by itself."""
+    judged: list[Judged] = []
+
+
 async def chaos(
     wanted: Chaos,
     folder: Path,
@@ -121,29 +124,45 @@ async def chaos(
         "gateway": ["--voice", "espeak"], "worker": ["--knowledge", str(_knowledge(folder))]
     }  # fmt: skip
     fleet = Fleet(folder, log_server, counts, options, tell)
+    rounds: list[_Round] = []
+    files: list[Path] = []
     try:
         await fleet.start()
+        bus = open_log(fleet.address)
+        await bus.start()
         assert fleet.watch is not None
         with first_of_ours():
             async with asyncio.TaskGroup() as group:
                 watching = group.create_task(fleet.watch.run())
                 await fleet.wait_all_up()
-                stories, faults, fallen = await _harm_all(wanted, fleet, tell)
+                began = asyncio.get_running_loop().time()
+                plans = list(enumerate(plan(wanted.kills, Random(wanted.seed)), 1))
+                for first in range(0, len(plans), ROUND):
+                    rounds.append(await _harm_all(wanted, plans[first : first + ROUND], fleet, tell, began))
+                    files += await _read(rounds[-1], bus, folder, tell, keep_all=wanted.keep_all)
                 watching.cancel()
-        tell(f"reading the log of {len(stories)} calls")
-        bus = open_log(fleet.address)
-        await bus.start()
-        try:
-            judged = await _judge_all(bus, stories)
-            kept = [pair for pair in judged if wanted.keep_all or pair[0].wrong]
-            files = {one.session_id: await keep_story(bus, folder, one, story) for one, story in kept}
-        finally:
-            await bus.close()
-        broken = [*fleet.watch.wrong, *fallen]
-        outcome = _outcome(wanted, folder, broken, stories, faults, [one for one, _ in judged])
-        return outcome, [files[one.session_id] for one, _ in judged if one.wrong]
+        await bus.close()
+        return _outcome(wanted, folder, fleet.watch.wrong, rounds), files
     finally:
         await fleet.stop()
+
+
+async def _read(
+    done: _Round, bus: EventBus, folder: Path, tell: Callable[[str], None], *, keep_all: bool
+) -> list[Path]:
+    """Judge a round's calls, and empty the log; return where the stories are of those in which something is wrong.
+
+    The log of an hour of this has a hundred megabytes. Servers are given a log that is trimmed; so is this one.
+    """
+    tell(f"reading the log of {len(done.stories)} calls")
+    done.judged = await _judge_all(bus, done.stories)
+    files = []
+    for one, story in zip(done.judged, done.stories, strict=True):
+        if keep_all or one.wrong:
+            kept = await keep_story(bus, folder, one, story)
+            files += [kept] if one.wrong else []
+    await patiently(lambda: bus.trim(0.0))
+    return files
 
 
 def _knowledge(folder: Path) -> Path:
@@ -156,25 +175,26 @@ def _knowledge(folder: Path) -> Path:
 
 
 async def _harm_all(
-    wanted: Chaos, fleet: Fleet, tell: Callable[[str], None]
-) -> tuple[list[CallStory], list[Fault], list[str]]:
+    wanted: Chaos, plans: Sequence[tuple[int, Plan]], fleet: Fleet, tell: Callable[[str], None], began: float
+) -> _Round:
+    """Let callers talk, and do one thing after the other to what serves them."""
     stories: list[CallStory] = []
     faults: list[Fault] = []
     stop = asyncio.Event()
-    began = asyncio.get_running_loop().time()
     callers = [
-        Caller(number, fleet.gateways, f"{wanted.seed} {number}", stories.append) for number in range(wanted.callers)
+        Caller(number, fleet.gateways, f"{wanted.seed} {plans[0][0]} {number}", stories.append)
+        for number in range(wanted.callers)
     ]
     async with asyncio.TaskGroup() as group:
         calling = [group.create_task(caller.run(stop)) for caller in callers]
         async with asyncio.TaskGroup() as restarts:
             harm = Harm(fleet, callers, restarts)
             await asyncio.sleep(LEAD_IN_S)
-            for number, planned in enumerate(plan(wanted.kills, Random(wanted.seed)), 1):
+            for number, planned in plans:
                 faults.append(await _one(harm, number, planned, fleet.watch, calling))
                 tell(_told(faults[-1], wanted.kills, faults[-1].at - began))
         stop.set()
-    return stories, faults, harm.fallen
+    return _Round(faults=faults, stories=stories, fallen=harm.fallen)
 
 
 async def _one(
@@ -221,20 +241,23 @@ def _told(fault: Fault, of: int, since_s: float) -> str:
     return f"{fault.number:4}/{of}  {since_s:7.1f} s  {fault.kind:23}  {fault.target:15}  {outcome}"
 
 
-async def _judge_all(bus: EventBus, stories: list[CallStory]) -> list[tuple[Judged, CallStory]]:
+async def _judge_all(bus: EventBus, stories: list[CallStory]) -> list[Judged]:
     """Judge every call; what is not at rest yet is given time for it."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + SETTLED_WITHIN_S
-    judged = [(await judge(bus, story), story) for story in stories]
-    while any(one.wrong for one, _ in judged) and loop.time() < deadline:
+    judged = [await judge(bus, story) for story in stories]
+    while any(one.wrong for one in judged) and loop.time() < deadline:
         await asyncio.sleep(2.0)
-        judged = [(await judge(bus, story) if one.wrong else one, story) for one, story in judged]
+        pairs = zip(judged, stories, strict=True)
+        judged = [await judge(bus, story) if one.wrong else one for one, story in pairs]
     return judged
 
 
-def _outcome(
-    wanted: Chaos, folder: Path, broken: list[str], stories: list[CallStory], faults: list[Fault], judged: list[Judged]
-) -> Outcome:
+def _outcome(wanted: Chaos, folder: Path, broken: Sequence[str], rounds: Sequence[_Round]) -> Outcome:
+    faults = [fault for one in rounds for fault in one.faults]
+    stories = [story for one in rounds for story in one.stories]
+    judged = [call for one in rounds for call in one.judged]
+    broken = [*broken, *(fallen for one in rounds for fallen in one.fallen)]
     wrong: dict[str, list[str]] = {"lost": [], "doubled": [], "violated": broken}
     turns: dict[str, int] = {}
     for one in judged:
@@ -246,34 +269,8 @@ def _outcome(
     return Outcome(
         seed=wanted.seed, faults=len(faults), calls=len(stories), turns=turns,
         facts=sum(one.facts for one in judged), reconnects=sum(story.connections - 1 for story in stories),
-        recoveries={kind: _recoveries([fault for fault in faults if fault.kind == kind]) for kind in kinds},
-        of_redis=_recoveries([fault for fault in faults if fault.target == LOG_SERVER]),
-        of_others=_recoveries([fault for fault in faults if fault.target != LOG_SERVER]),
-        undisturbed=_undisturbed(stories, faults), wrong=wrong, folder=str(folder),
-    )  # fmt: skip
-
-
-def _recoveries(faults: list[Fault]) -> Recoveries:
-    return _figures(len(faults), [seconds for fault in faults for seconds in fault.recoveries])
-
-
-def _undisturbed(stories: list[CallStory], faults: list[Fault]) -> Recoveries:
-    times = [(fault.at, fault.clock + BETWEEN_S) for fault in faults]
-    return _figures(
-        0,
-        [
-            wait.until - wait.since
-            for story in stories
-            for wait in story.waits
-            if wait.until is not None and not any(wait.since <= end and start <= wait.until for start, end in times)
-        ],
-    )  # fmt: skip
-
-
-def _figures(faults: int, seconds: list[float]) -> Recoveries:
-    if not seconds:
-        return Recoveries(faults=faults, waits=0)
-    return Recoveries(
-        faults=faults, waits=len(seconds), p50=round(percentile(seconds, 0.5), 3),
-        p95=round(percentile(seconds, 0.95), 3), max=round(max(seconds), 3),
+        recoveries={kind: recoveries_of([fault for fault in faults if fault.kind == kind]) for kind in kinds},
+        of_redis=recoveries_of([fault for fault in faults if fault.target == LOG_SERVER]),
+        of_others=recoveries_of([fault for fault in faults if fault.target != LOG_SERVER]),
+        undisturbed=undisturbed_waits(stories, faults, BETWEEN_S), wrong=wrong, folder=str(folder),
     )  # fmt: skip

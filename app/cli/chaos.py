@@ -14,7 +14,8 @@ import rich_click as click
 from click.exceptions import Exit
 
 from app.chaos.faults import LOG_SERVER
-from app.chaos.run import Chaos, Outcome, Recoveries, chaos
+from app.chaos.recoveries import Recoveries
+from app.chaos.run import Chaos, Outcome, chaos
 from app.cli.bench_tables import new_table, progress, table_console
 
 __all__ = ["command"]

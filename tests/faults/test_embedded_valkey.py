@@ -208,3 +208,13 @@ def test_a_server_that_cannot_start_is_told_soon(tmp_path: Path) -> None:
     with pytest.raises(VoicechartError, match="did not start"):
         EmbeddedValkey(tmp_path, binary=shutil.which("false")).start()
     assert time.monotonic() - began < 3.0
+
+
+def test_what_a_killed_server_was_writing_is_thrown_away(tmp_path: Path) -> None:
+    half = tmp_path / "valkey" / "temp-rewriteaof-bg-1.aof"
+    half.parent.mkdir()
+    half.write_bytes(b"half of it")
+    server = EmbeddedValkey(tmp_path)
+    server.start()
+    server.stop()
+    assert not half.exists()
