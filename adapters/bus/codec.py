@@ -21,6 +21,7 @@ __all__ = [
     "ordinal",
     "request_again",
     "session_of",
+    "stamped",
 ]
 
 _ENCODER = msgspec.json.Encoder()
@@ -40,6 +41,11 @@ _POSITION = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18}))?")
 def encode_envelope(envelope: Envelope) -> bytes:
     """Return an envelope as stored."""
     return _ENCODER.encode(envelope)
+
+
+def stamped(request: Envelope, epoch: int) -> Envelope:
+    """Return a request with the epoch of the owner that makes it: workers refuse an older one's."""
+    return msgspec.structs.replace(request, metadata={**request.metadata, "epoch": epoch})
 
 
 def encode_command(command: Command) -> bytes:

@@ -7,19 +7,17 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 
-import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from adapters.bus.codec import decode_entry
+from adapters.bus.codec import decode_entry, stamped
 from adapters.bus.kafka_commits import CommitLog
 from adapters.bus.kafka_link import EVENTS, KafkaLink, record_of
 from adapters.bus.kafka_presence import Presence
 from adapters.bus.kafka_records import Claimed, Committed, Released
 from adapters.bus.port import Batch, BusUnavailable, Commit, Fenced, Lease, LogEntry
 from adapters.bus.redis_ownership import LEASE_S
-from statecharts.events import Envelope
 
 __all__ = ["KafkaOwnership"]
 
@@ -109,7 +107,7 @@ class KafkaOwnership:
         record = Committed(
             id=uuid.uuid4().hex, epoch=lease.epoch, prev=self._committed[partition], upto=int(commit.upto),
             snapshots=commit.snapshots, commands=commit.commands, journal=commit.journal,
-            tasks=[(kind, _stamped(envelope, lease.epoch)) for kind, envelope in commit.tasks],
+            tasks=[(kind, stamped(envelope, lease.epoch)) for kind, envelope in commit.tasks],
         )  # fmt: skip
         try:
             verdict = await self._commits.append(partition, record)
@@ -248,7 +246,3 @@ async def _all(steps: Iterable[Coroutine[None, None, None]]) -> None:
     for outcome in await asyncio.gather(*steps, return_exceptions=True):
         if outcome is not None:
             raise outcome
-
-
-def _stamped(envelope: Envelope, epoch: int) -> Envelope:
-    return msgspec.structs.replace(envelope, metadata={**envelope.metadata, "epoch": epoch})

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 import msgspec
 
 from adapters.bus.bell import Bell
-from adapters.bus.codec import decode_entry, encode_envelope, ordinal, request_again, session_of
+from adapters.bus.codec import decode_entry, encode_envelope, ordinal, request_again, session_of, stamped
 from adapters.bus.held_request import MIN_IDLE_S
 from adapters.bus.memory_ownership import MemoryOwnership, Partition
 from adapters.bus.memory_workers import MemorySubscription, Task
@@ -220,8 +220,7 @@ class MemoryBus:
             else:
                 part.snapshots.pop(session_id, None)
         for kind, envelope in commit.tasks:
-            metadata = {**envelope.metadata, "epoch": lease.epoch}
-            self._add_task(kind, msgspec.structs.replace(envelope, metadata=metadata))
+            self._add_task(kind, stamped(envelope, lease.epoch))
         for gateway, command in commit.commands:
             self._hand_over(gateway, lease.partition, msgspec.structs.replace(command, epoch=lease.epoch))
         part.journal += [(self._next_position(), data) for data in commit.journal]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from adapters.bus.codec import encode_command, encode_envelope
+from adapters.bus.codec import encode_command, encode_envelope, stamped
 from adapters.bus.port import Commit, Lease
 from adapters.bus.redis_link import Keys
-from statecharts.events import Envelope
 
 __all__ = ["COMMIT", "commit_words"]
 
@@ -61,7 +60,7 @@ def commit_words(
     """
     partition = lease.partition
     outputs = [
-        (keys.tasks(kind, partition), encode_envelope(_stamped(envelope, lease.epoch)))
+        (keys.tasks(kind, partition), encode_envelope(stamped(envelope, lease.epoch)))
         for kind, envelope in commit.tasks
     ] + [
         (keys.gateway(gateway, partition), encode_command(msgspec.structs.replace(command, epoch=lease.epoch)))
@@ -75,7 +74,3 @@ def commit_words(
     for session_id, blob in commit.snapshots.items():
         words += [session_id, blob]
     return names, [*words, len(commit.journal), *commit.journal, *(data for _, data in outputs)]
-
-
-def _stamped(envelope: Envelope, epoch: int) -> Envelope:
-    return msgspec.structs.replace(envelope, metadata={**envelope.metadata, "epoch": epoch})
