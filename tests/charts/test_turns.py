@@ -16,6 +16,7 @@ from statecharts.events import (
     IntentDetected,
     IntentFailed,
     PlaybackDone,
+    PlaybackProgress,
     PlaybackStarted,
     RagAnswerReady,
     RagFailed,
@@ -23,12 +24,13 @@ from statecharts.events import (
     SpeechStopped,
     SttFinal,
     SttPartial,
+    TimerFired,
     TtsChunkReady,
     TtsDone,
 )
 from statecharts.policy import Policy
 from statecharts.possibilities import SAID
-from tests.charts.driver import Drive, answered, asked
+from tests.charts.driver import Drive, answered, asked, speaking
 
 
 def test_a_plain_turn_is_heard_thought_about_answered_and_over() -> None:
@@ -39,6 +41,17 @@ def test_a_plain_turn_is_heard_thought_about_answered_and_over() -> None:
     assert drive.asked(TurnEnded) == [
         TurnEnded(1, "how old is the bridge", "It opened in 1883.", "It opened in 1883.", False, False)
     ]
+
+
+def test_a_timer_that_was_started_anew_is_not_heeded_when_it_was_due_before() -> None:
+    drive = speaking()
+    due = drive.timers["playback_deadline"]
+    drive.take(PlaybackProgress(turn=1, played_s=0.5))
+    assert drive.timers["playback_deadline"] > due
+    drive.now = due
+    effects = drive.take(TimerFired(name="playback_deadline", event_id="rung before"))
+    assert effects == [Drop("rung before", TimerFired.event_type, "timer playback_deadline was started anew since")]
+    assert drive.chart.state == "SPEAKING"
 
 
 def test_the_guides_names_are_the_triggers() -> None:
