@@ -34,13 +34,13 @@ program = start()
 try:
     os.read(0, 1)  # returns when the parent closes the pipe, or dies
 except KeyboardInterrupt:
-    pass
+    pass  # we are to end, as if the pipe were closed
 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 try:
     os.kill(program, signal.SIGTERM)
     os.waitpid(program, 0)
 except (ProcessLookupError, ChildProcessError):
-    pass
+    pass  # it has ended before us, which is all we want
 """
 
 

@@ -18,7 +18,7 @@ def first_of_ours() -> Iterator[None]:
     """
     try:
         yield
-    except ExceptionGroup as group:
+    except ExceptionGroup as group:  # nothing is swallowed: what is not ours leaves as it came
         first: Exception | None = group.subgroup(VoicechartError)
         while isinstance(first, ExceptionGroup):
             first = first.exceptions[0]

@@ -172,6 +172,6 @@ class WebRtcPeer:
                     group.create_task(listen(microphone, self._microphone, on_media))
                 group.create_task(self._outbox.deliver_marks())
                 self._signals.lost(await self._liveness.until_lost())
-        except Exception:
+        except Exception:  # the outermost loop of a leg: whatever aiortc raises, the call goes on without it
             log.exception("webrtc_leg_failed")
             self._signals.lost("the media leg failed")

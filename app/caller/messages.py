@@ -41,7 +41,7 @@ class BadMessage(VoicechartError):
 
 
 class _Message(Struct, frozen=True, tag_field="type"):
-    pass
+    """Any of them; its type says which."""
 
 
 class _SessionPayload(Struct, frozen=True):

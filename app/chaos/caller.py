@@ -51,7 +51,7 @@ LOOK_S = 0.02
 
 
 class _Stuck(Exception):
-    pass
+    """The server owes this caller something, and does not pay."""
 
 
 class Caller:

@@ -76,7 +76,7 @@ class Attempt:
             return await self._recogniser.recognise(self._pcm, deadline=deadline)
         except (Overloaded, RecogniserFailed):
             raise
-        except Exception as error:  # whatever it does, the caller is told that it failed
+        except Exception as error:  # a model may raise anything; here it becomes the one failure that the chart knows
             raise RecogniserFailed(f"it broke: {type(error).__name__}: {error}") from error
 
 

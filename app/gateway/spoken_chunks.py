@@ -68,7 +68,7 @@ class SpokenChunks:
                 raise
             except TimeoutError as error:
                 raise VoiceFailed(f"{voice.name} said nothing for {self._patience_s:g} s") from error
-            except Exception as error:  # whatever a voice does, there is another, or the text
+            except Exception as error:  # a model may raise anything; the next voice speaks, or the text is shown
                 raise VoiceFailed(f"{voice.name} broke: {type(error).__name__}: {error}") from error
             if piece is None:
                 return

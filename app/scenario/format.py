@@ -23,7 +23,7 @@ Speculation: TypeAlias = Literal["off", "text", "voice"]
 
 
 class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    pass
+    """Any table of a scenario: a key that is none of its own is a mistake of whoever wrote it."""
 
 
 class PolicyTable(_Table, frozen=True, kw_only=True):

@@ -201,4 +201,4 @@ def _raise_from(tasks: list[asyncio.Task[None]]) -> None:
 
 
 def _no_peer(**_: object) -> PeerLeg:
-    raise NotImplementedError("the caller of a scenario makes no peer connection")
+    raise RuntimeError("the caller of a scenario makes no peer connection")

@@ -27,7 +27,7 @@ class Walked(Struct, Generic[S]):
 
 
 class _Found(AssertionError):
-    pass
+    """A walk breaks a property: Hypothesis is to look for a shorter one."""
 
 
 def conversation_run(machine: ConversationMachine) -> st.SearchStrategy[list[Step[Snapshot]]]:
