@@ -147,7 +147,7 @@ class Worker:
                 await self._put_aside(delivery, error)
                 return "settled"
             case DeliveryEffect.GIVE_BACK:
-                await self._give_back(delivery)
+                await delivery.nack(_back_off_s(delivery, self._spread))
                 return "given_back"
 
     def _tell_failure(self, delivery: TaskDelivery, error: str) -> None:
@@ -183,10 +183,3 @@ class Worker:
         failed = _FAILED[self._kind](error=error, request_id=request_id)
         await self._bus.publish(self._envelope(request, failed, 0))
         await self._bus.mirror([await delivery.dead_letter(error)], {})
-
-    async def _give_back(self, delivery: TaskDelivery) -> None:
-        try:
-            await delivery.nack(_back_off_s(delivery, self._spread))
-        except BusUnavailable:
-            # Left pending: it is handed out again once its minimum idle time is over.
-            _log.warning("request_left_pending", kind=self._kind)

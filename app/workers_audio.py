@@ -99,6 +99,8 @@ class AudioWorker:
         except BusUnavailable as error:
             # Who asked hears nothing from us, and goes on without.
             _log.warning("request_given_up", kind=self._kind, error=str(error))
+            # If it was not acknowledged it is not to stay in our hands: it comes again, and is acknowledged then.
+            await delivery.nack(0.0)
         except Exception:  # noqa: BLE001 - the outermost loop: whatever one request does, the rest is served
             _log.exception("request_failed", kind=self._kind)
 

@@ -6,6 +6,7 @@ import asyncio
 import binascii
 import uuid
 from collections import deque
+from copy import copy
 from typing import Self
 
 import structlog
@@ -93,12 +94,12 @@ class KafkaSubscription:
         if self._closed:
             return
         self.stop()
+        await asyncio.gather(*(self.give_back(place, attempts, 0.0) for place, attempts in self._held.items()))
         try:
-            await asyncio.gather(*(self.give_back(place, attempts, 0.0) for place, attempts in self._held.items()))
             await self._presence.announce(self._role, self._name, 0.0)
         except BusUnavailable as error:
-            # Others take it after the usual time.
-            _log.debug("requests_not_given_back", kind=self._kind, worker=self._worker, error=str(error))
+            # What could not be given back others take after the usual time.
+            _log.debug("leave_not_announced", kind=self._kind, worker=self._worker, error=str(error))
 
     # --- for its deliveries
 
@@ -114,7 +115,11 @@ class KafkaSubscription:
 
     async def give_back(self, place: _Place, attempts: int, delay_s: float) -> None:
         record = GivenBack(id=uuid.uuid4().hex, task=place[1], attempt=attempts, delay_s=delay_s)
-        await self._commits.append(place[0], record)
+        try:
+            await self._commits.append(place[0], record)
+        except BusUnavailable as error:
+            # Where it stays ours we take it again ourselves, after the usual time.
+            _log.debug("request_not_given_back", kind=self._kind, worker=self._worker, error=str(error))
         self._let_go(place)
 
     def _let_go(self, place: _Place) -> None:
@@ -171,10 +176,14 @@ class KafkaSubscription:
                     wait_s = min(wait_s, left_s)
                 elif not (perilous := _is_perilous(task)) or not alone:
                     alone = alone or perilous
-                    due.append((place, task))
+                    # As it is now: an attempt counted from what others have made of it since would be one too many.
+                    due.append((place, copy(task)))
         return due, wait_s
 
     def _free_at(self, number: TaskId, task: Task, peers: list[str]) -> float:
+        if task.worker == self._name:
+            # In the log it is in our hands, and it is not: we were not told that we took it, or could not give it back.
+            return task.changed_at + self._min_idle_s
         if task.worker:
             return max(task.changed_at + self._min_idle_s, self._presence.until(self._role, task.worker))
         # All see a request at once. One goes first; or all would try, and all but one in vain.

@@ -117,7 +117,7 @@ class TaskDelivery(Protocol):
 
     async def ack(self) -> None: ...
     async def nack(self, delay_s: float) -> None:
-        """Give it back, to be handed out again after `delay_s` seconds."""
+        """Give it back, to be handed out again after `delay_s` seconds, or later when the bus is away."""
 
     async def dead_letter(self, error: str) -> Envelope:
         """Put it aside for a person and acknowledge it; return what was put aside.

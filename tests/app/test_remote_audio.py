@@ -12,6 +12,8 @@ import msgspec
 import pytest
 
 from adapters.bus.memory import MemoryBus
+from adapters.bus.memory_workers import MemorySubscription, Task
+from adapters.bus.port import BusUnavailable
 from adapters.lane.memory import MemoryLane
 from adapters.lane.pool import WorkerPool
 from adapters.recognisers.remote import RemoteRecogniser
@@ -117,6 +119,29 @@ async def test_without_workers_that_hear_it_is_admitted_aloud() -> None:
                     await asyncio.sleep(0.02)
             await made.until_it_is_over()
             assert [kind for kind, _ in made.texts()] == ["apology"]
+
+
+async def test_a_request_that_could_not_be_acknowledged_is_acknowledged_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    settle, tried = MemorySubscription.settle, 0
+
+    async def away_at_first(hands: MemorySubscription, place: Task) -> None:
+        nonlocal tried
+        tried += place.envelope.event_type == "voice.tts.request"
+        if tried == 1:
+            raise BusUnavailable("no answer")
+        await settle(hands, place)
+
+    monkeypatch.setattr(MemorySubscription, "settle", away_at_first)
+    async with shop() as remote:
+        await remote.hire("tts", speak_requests(ToneVoice()))
+        voices = (RemoteVoice(remote.pool), ToneVoice())
+        async with line(voices=voices, bus=remote.bus, pool=remote.pool) as made:
+            await asked(made)
+            assert abs(made.audio_s("answer") - WORDS * 0.1) < 0.001
+            async with asyncio.timeout(5.0):
+                while remote.bus.tasks["tts"]:
+                    await asyncio.sleep(0.01)
+        assert tried > 1
 
 
 async def test_readiness_names_the_kinds_of_workers_that_are_missing() -> None:
