@@ -213,10 +213,12 @@ class KafkaOwnership:
             self._lose(lease.partition, lease)
             await self._release(lease)
             return
+        # Also what is ours in the log and not in our hands: we were not told that we have it, or did not get rid of it.
+        others = {name for name in owners if name != self._owner}
         orphans = {
             partition
             for partition, state in enumerate(states)
-            if partition not in self._held and state.owner not in owners
+            if partition not in self._held and state.owner not in others
         }
         wanted = sorted(orphans)[: max(0, share - len(self._held))]
         wanted += sorted((orphans & self._orphans) - set(wanted))
