@@ -236,8 +236,6 @@ SHOWN_BY: dict[int, tuple[str, ...]] = {
 """Tests that were there before, and belong where they are."""
 
 CANNOT: dict[int, str] = {
-    12: "speech is recognised in the gateway unless a remote recogniser is asked for; who dies with it is in row 18",
-    13: "as row 12; a frozen voice or recogniser of another process is shown in row 16",
     32: "aiortc cannot restart ICE; the page connects anew, which is row 30",
     41: "no traces are exported yet",
 }

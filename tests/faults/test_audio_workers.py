@@ -1,4 +1,4 @@
-"""A tts worker's process that is killed, frozen or cut off while it speaks: the gateway knows soon, and goes on."""
+"""A worker's process that dies or stands still while it speaks or recognises: the gateway knows soon, and goes on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,12 +17,15 @@ import pytest
 from adapters.bus.embedded_valkey import EmbeddedValkey
 from adapters.bus.redis_streams import RedisStreamsBus
 from adapters.lane.pool import SILENCE_S, WorkerPool
+from adapters.recognisers.remote import RemoteRecogniser
 from adapters.voices.port import SpeechPiece, VoiceFailed
 from adapters.voices.remote import RemoteVoice
+from tests.faults.audio_worker import RECOGNISED_S
 from tests.server_process import ROOT
+from tests.speech import load
 
 WITHIN_S = 20.0
-REAL_TIME = ("tests.faults.audio_worker",)
+SLOW = "tests.faults.audio_worker"
 SENTENCE = "I have five states, and each has a deadline."
 
 
@@ -40,9 +43,9 @@ class Gateway:
     def count_late(self) -> None:
         self.late += 1
 
-    async def until_somebody_is_there(self) -> None:
+    async def until_there_are(self, kind: str, count: int = 1) -> None:
         async with asyncio.timeout(WITHIN_S):
-            while not await self.bus.members("tts"):
+            while len(await self.bus.members(kind)) < count:
                 await asyncio.sleep(0.02)
 
 
@@ -62,7 +65,8 @@ async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
 @contextmanager
 def worker_process(*words: str) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", *words]
-    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}) as process:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE) as process:
         try:
             yield process
         finally:
@@ -88,15 +92,15 @@ async def failure(pieces: AsyncIterator[SpeechPiece]) -> tuple[str, float]:
 
 
 async def spoken(gateway: Gateway) -> list[SpeechPiece]:
-    await gateway.until_somebody_is_there()
+    await gateway.until_there_are("tts")
     async with asyncio.timeout(WITHIN_S):
         return [piece async for piece in gateway.voice.synthesise("Again.")]
 
 
 @pytest.mark.parametrize("fate", [signal.SIGKILL, signal.SIGSTOP])
 async def test_a_process_that_dies_while_it_speaks_has_failed_soon(gateway: Gateway, fate: signal.Signals) -> None:
-    with worker_process(*REAL_TIME, gateway.url) as process:
-        await gateway.until_somebody_is_there()
+    with worker_process(SLOW, gateway.url, "tts") as process:
+        await gateway.until_there_are("tts")
         first, rest = await first_and_rest(gateway.voice)
         assert first.pcm
         process.send_signal(fate)
@@ -106,8 +110,8 @@ async def test_a_process_that_dies_while_it_speaks_has_failed_soon(gateway: Gate
 
 
 async def test_a_process_that_wakes_up_stops_and_serves_the_next(gateway: Gateway) -> None:
-    with worker_process(*REAL_TIME, gateway.url) as process:
-        await gateway.until_somebody_is_there()
+    with worker_process(SLOW, gateway.url, "tts") as process:
+        await gateway.until_there_are("tts")
         _, rest = await first_and_rest(gateway.voice)
         process.send_signal(signal.SIGSTOP)
         why, _ = await failure(rest)
@@ -119,8 +123,8 @@ async def test_a_process_that_wakes_up_stops_and_serves_the_next(gateway: Gatewa
 
 
 async def test_a_frozen_server_fails_a_sentence_and_the_next_one_is_spoken(gateway: Gateway) -> None:
-    with worker_process(*REAL_TIME, gateway.url):
-        await gateway.until_somebody_is_there()
+    with worker_process(SLOW, gateway.url, "tts"):
+        await gateway.until_there_are("tts")
         _, rest = await first_and_rest(gateway.voice)
         os.kill(gateway.server.pid, signal.SIGSTOP)
         try:
@@ -137,3 +141,42 @@ async def test_the_command_serves_and_leaves_in_good_order(gateway: Gateway) -> 
         process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(process.wait, WITHIN_S) == 0
         assert not await gateway.bus.members("tts"), "nobody is sent there any more"
+
+
+async def who_says_it(*processes: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
+    """Return the one of these that says something first."""
+    said = {
+        asyncio.create_task(asyncio.to_thread(process.stdout.readline)): process
+        for process in processes
+        if process.stdout is not None
+    }
+    async with asyncio.timeout(WITHIN_S):
+        done, _ = await asyncio.wait(said, return_when=asyncio.FIRST_COMPLETED)
+    return said[done.pop()]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    "fate",
+    [
+        pytest.param(signal.SIGKILL, marks=pytest.mark.fault(12)),
+        pytest.param(signal.SIGSTOP, marks=pytest.mark.fault(13)),
+    ],
+)
+async def test_an_utterance_is_recognised_by_another_process_and_once(
+    gateway: Gateway, fate: signal.Signals, measured: Callable[[str], None]
+) -> None:
+    recogniser = RemoteRecogniser(gateway.pool)
+    with worker_process(SLOW, gateway.url, "stt") as one, worker_process(SLOW, gateway.url, "stt") as other:
+        await gateway.until_there_are("stt", 2)
+        recognising = asyncio.create_task(recogniser.recognise(load("ask_states.wav")))
+        process = await who_says_it(one, other)
+        process.send_signal(fate)
+        began = time.monotonic()
+        recognised = await recognising
+        after_s = time.monotonic() - began
+        assert recognised.text.lower().startswith("what are your states")
+        process.send_signal(signal.SIGCONT)  # its words are due by now, and nobody waits for them
+        await asyncio.sleep(0.5)
+        assert gateway.late <= 1
+        measured(f"recognised elsewhere after {after_s:.2f} s, of which that takes {RECOGNISED_S:.0f} s")
