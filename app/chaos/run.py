@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
 
@@ -126,9 +127,11 @@ async def chaos(
     fleet = Fleet(folder, log_server, counts, options, tell)
     rounds: list[_Round] = []
     files: list[Path] = []
-    try:
+    async with AsyncExitStack() as cleared_up:
+        cleared_up.push_async_callback(fleet.stop)
         await fleet.start()
         bus = open_log(fleet.address)
+        cleared_up.push_async_callback(bus.close)
         await bus.start()
         assert fleet.watch is not None
         with first_of_ours():
@@ -141,10 +144,7 @@ async def chaos(
                     rounds.append(await _harm_all(wanted, plans[first : first + ROUND], fleet, tell, began))
                     files += await _read(rounds[-1], bus, folder, tell, keep_all=wanted.keep_all)
                 watching.cancel()
-        await bus.close()
         return _outcome(wanted, folder, fleet.watch.wrong, rounds), files
-    finally:
-        await fleet.stop()
 
 
 async def _read(
