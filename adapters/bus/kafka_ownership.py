@@ -222,11 +222,11 @@ class KafkaOwnership:
         }
         wanted = sorted(orphans)[: max(0, share - len(self._held))]
         wanted += sorted((orphans & self._orphans) - set(wanted))
-        await _all(self._claim(partition) for partition in wanted)
+        await _all(self._claim(partition, after=states[partition].epoch) for partition in wanted)
         self._orphans = orphans - set(self._held)
 
-    async def _claim(self, partition: int) -> None:
-        after = self._commits.states[partition].epoch
+    async def _claim(self, partition: int, *, after: int) -> None:
+        """Claim a partition, unless somebody has claimed it since it was of this epoch."""
         # From the clock: a broker that lost its data must not begin again below what gateways obeyed.
         epoch = max(after + 1, int(time.time()))
         record = Claimed(id=uuid.uuid4().hex, after=after, epoch=epoch, owner=self._owner)
