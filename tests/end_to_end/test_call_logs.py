@@ -79,9 +79,12 @@ def test_a_session_is_frozen_and_the_file_replays(live_server: str, session: str
 
 
 def test_a_spoken_call_is_frozen_to_a_scenario_which_then_passes(live_server: str, tmp_path: Path) -> None:
-    spoken = voicechart("call", str(FOLDER / "ask_states.wav"), "--url", live_server, "--json")
-    session_id, path = json.loads(spoken.stdout)["session_id"], tmp_path / "call.toml"
-    done = voicechart("freeze", session_id, "--scenario", "--url", live_server, "--out", str(path))
+    for _ in range(3):  # a scenario stutters never, a busy machine now and then
+        told = json.loads(voicechart("call", str(FOLDER / "ask_states.wav"), "--url", live_server, "--json").stdout)
+        if not told["gaps_s"]:
+            break
+    path = tmp_path / "call.toml"
+    done = voicechart("freeze", told["session_id"], "--scenario", "--url", live_server, "--out", str(path))
     assert done.returncode == 0, done.stderr
     assert "it shows what the call showed" in done.stderr
     run = voicechart("scenario", str(path), "--json")

@@ -205,6 +205,7 @@ def test_the_page_and_its_files_are_served(http: httpx.Client) -> None:
     assert "default-src 'self'" in page.headers["content-security-policy"]
 
 
+@pytest.mark.usefixtures("session")  # there are figures of what has happened
 def test_health_metrics_and_schema_are_there(http: httpx.Client) -> None:
     assert http.get("/health/live").status_code == 200
     assert http.get("/health/ready").json() == {"status": "ready", "missing": []}
