@@ -39,7 +39,7 @@ PlayoutAction: TypeAlias = Literal["duck", "pause", "stop", "resume"]
 
 
 class _Request(Struct, frozen=True, tag_field="effect"):
-    pass
+    """Any of them; its name says which, wherever it is written down."""
 
 
 class Drop(_Request, frozen=True, tag=True):

@@ -34,6 +34,15 @@ def kafka_broker() -> Iterator[KafkaBroker]:
     broker.kill()
 
 
+@pytest.fixture
+async def kafka_bus(kafka_broker: KafkaBroker) -> AsyncIterator[KafkaBus]:
+    """One of a single partition: what is written or lost next is always its."""
+    made = KafkaBus(kafka_broker.url, partitions=1, min_idle_s=MIN_IDLE_S)
+    await made.start()
+    yield made
+    await made.close()
+
+
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, EmbeddedCluster]]:
     """A cluster of three nodes, and its address."""

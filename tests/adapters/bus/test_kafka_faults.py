@@ -10,7 +10,8 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from structlog.testing import capture_logs
 from adapters.bus.kafka import KafkaBus
 from adapters.bus.kafka_link import COMMITS, Place
 from adapters.bus.kafka_records import Committed, encode_record
-from adapters.bus.port import BusUnavailable, Command, Commit, TaskDelivery
+from adapters.bus.port import BusUnavailable, Command, Commit
 from statecharts.events import VoicechartError
 from tests.adapters.bus.kafka_broker import KafkaBroker
 from tests.adapters.bus.steps import (
@@ -118,7 +119,7 @@ async def test_a_request_is_handed_to_one_worker_of_all_processes(here: KafkaBus
     async def work(bus: KafkaBus, name: str) -> None:
         async for delivery in bus.subscribe("rag", name):
             handed.append(delivery.envelope.payload["number"])
-            await settle(delivery)
+            await insist(delivery.ack)
 
     workers = [asyncio.create_task(work(bus, f"w{number}")) for number, bus in enumerate((here, there, here, there))]
     await ask(here, *(fact(session(), number, "voice.rag.request") for number in range(40)))
@@ -130,14 +131,15 @@ async def test_a_request_is_handed_to_one_worker_of_all_processes(here: KafkaBus
     assert sorted(handed, key=str) == sorted(range(40), key=str)
 
 
-async def settle(delivery: TaskDelivery) -> None:
-    """Acknowledge, and again when the broker is late."""
+async def insist(call: Callable[[], Awaitable[object]]) -> None:
+    """Call, and again while the broker is late or away."""
     async with asyncio.timeout(WITHIN_S):
         while True:
             try:
-                return await delivery.ack()
+                await call()
             except BusUnavailable:
                 continue
+            return
 
 
 async def test_who_begins_after_a_trim_begins_where_the_others_are(here: KafkaBus, kafka_broker: KafkaBroker) -> None:
@@ -264,7 +266,7 @@ async def test_a_frozen_broker_fails_a_call_fast_and_nothing_is_lost(here: Kafka
             await owner.commit(batch.lease, commit_of(batch, session_id))
     finally:
         kafka_broker.thaw()
-    await publish_when_back(here, session_id, 2)
+    await insist(partial(here.publish, fact(session_id, 2)))
     seen: list[object] = []
     while 2 not in seen:
         batch = await next_of(batches, has_entries)
@@ -280,17 +282,6 @@ async def test_a_frozen_broker_fails_a_call_fast_and_nothing_is_lost(here: Kafka
                 batch = await next_of(batches, has_entries)
     assert await here.snapshot(session_id) == b"both"
     await owner.close()
-
-
-async def publish_when_back(bus: KafkaBus, session_id: str, number: int) -> None:
-    envelope = fact(session_id, number)
-    async with asyncio.timeout(WITHIN_S):
-        while True:
-            try:
-                await bus.publish(envelope)
-            except BusUnavailable:
-                continue
-            return
 
 
 async def test_while_the_broker_is_away_every_call_says_so_at_once_and_the_log_once(

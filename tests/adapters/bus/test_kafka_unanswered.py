@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from adapters.bus.kafka import KafkaBus
@@ -11,16 +9,7 @@ from adapters.bus.kafka_commits import CommitLog
 from adapters.bus.kafka_records import Claimed, CommitRecord, GivenBack, Released, Taken
 from adapters.bus.kafka_state import Verdict
 from adapters.bus.port import BusUnavailable
-from tests.adapters.bus.kafka_broker import KafkaBroker
 from tests.adapters.bus.steps import fact, hand, has_entries, next_of, owning, session
-
-
-@pytest.fixture
-async def kafka_bus(kafka_broker: KafkaBroker) -> AsyncIterator[KafkaBus]:
-    made = KafkaBus(kafka_broker.url, partitions=1, min_idle_s=0.3)
-    await made.start()
-    yield made
-    await made.close()
 
 
 def leave_unanswered(monkeypatch: pytest.MonkeyPatch, kind: type[CommitRecord], *, written: bool) -> list[CommitRecord]:

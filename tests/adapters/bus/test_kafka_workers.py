@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
 from adapters.bus import kafka
 from adapters.bus.kafka import KafkaBus
-from tests.adapters.bus.kafka_broker import KafkaBroker
 from tests.adapters.bus.steps import fact, hand, session, something_waits
-
-
-@pytest.fixture
-async def kafka_bus(kafka_broker: KafkaBroker) -> AsyncIterator[KafkaBus]:
-    made = KafkaBus(kafka_broker.url, partitions=4, min_idle_s=0.3)
-    await made.start()
-    yield made
-    await made.close()
 
 
 async def test_a_request_that_follows_from_no_commit_reaches_one_worker_and_is_in_no_log(kafka_bus: KafkaBus) -> None:
