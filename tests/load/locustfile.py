@@ -44,7 +44,8 @@ class VoiceUser(User):
                 self._listen(chunk)
             self._say(type="hangup")
         finally:
-            self._socket.close()
+            # Not `close`: it swallows whatever is raised while it waits, Locust's own way to end a user among it.
+            self._socket.shutdown()
 
     def _listen(self, chunk: dict[str, object]) -> None:
         """Play the answer as it would be heard, tell so, and wait until it is our turn."""
